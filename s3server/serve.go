@@ -53,13 +53,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	// From here, the request is counted.
 	record := h.recorder.begin(r)
 	response := r.Open()
-
-	// net/http sends no "100 Continue" if there is no body. boto3 would then misread the next response on
-	// the connection.
-	expectsContinue := req.ProtoMajor == 1 && strings.EqualFold(req.Header.Get("Expect"), "100-continue")
-	if expectsContinue && req.ContentLength == 0 {
-		w.WriteHeader(http.StatusContinue)
-	}
+	sendContinue(w, req)
 	defer func() {
 		r.Release()
 		h.recorder.end(record, response.Status)
@@ -77,6 +71,15 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		r.WriteError(failure)
 	}
 	response.Finish()
+}
+
+// sendContinue sends "100 Continue" to a client that expects it but sends no body, for which net/http sends none.
+// Without it, boto3 would misread the next response on the connection.
+func sendContinue(w http.ResponseWriter, req *http.Request) {
+	expectsContinue := req.ProtoMajor == 1 && strings.EqualFold(req.Header.Get("Expect"), "100-continue")
+	if expectsContinue && req.ContentLength == 0 {
+		w.WriteHeader(http.StatusContinue)
+	}
 }
 
 // authenticatesItself has the operations for which run checks no signature. Some of

@@ -95,7 +95,8 @@ type publicObjects struct {
 func (p *publicObjects) Download(
 	ctx context.Context, key string, opts ...storage.DownloadOption,
 ) (*storage.Reader, error) {
-	// With a layer that changes revisions, none would ever match.
+	// The object may be replaced between the two requests. There is a limit, because behind a layer that changes
+	// revisions, none would ever match.
 	const maxTries = 10
 	for range maxTries {
 		body, err := p.bucket.Download(ctx, key, opts...)

@@ -197,10 +197,10 @@ func (resp *response) send(ranges []byteRange) error {
 	}
 
 	// From here, a failure can no longer be reported by a status.
-	mw := resp.writeHeader(body) // nil unless there are several ranges
+	multipartWriter := resp.writeHeader(body)
 	var err error
-	if mw != nil {
-		err = body.writeTo(mw, resp.src.copy)
+	if multipartWriter != nil {
+		err = body.writeTo(multipartWriter, resp.src.copy)
 	} else {
 		err = resp.src.copy(resp.w, toRead[0])
 	}

@@ -215,7 +215,8 @@ type lastByteWriter struct {
 
 var errTooMuch = errors.New("the reader returns more bytes than announced")
 
-// Write writes p to dst, except for the last of all expected bytes. It fails if there are more.
+// Write writes p to dst. If p ends with the last of all expected bytes, Write keeps that byte for release. It fails if
+// p has more bytes than are expected.
 func (t *lastByteWriter) Write(p []byte) (int, error) {
 	size := int64(len(p))
 	if size > t.remaining {

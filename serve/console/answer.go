@@ -30,20 +30,21 @@ func respond(w http.ResponseWriter, r *http.Request, answer answerFunc) {
 	webserver.WriteJSON(w, http.StatusOK, "application/json", value)
 }
 
-// errorText returns the text of an error for a person, without the object's name, which the page
-// already shows.
+// errorText returns the code, the cause and the hint of an error for the page. It omits the names of the operation,
+// the object and the bucket, which the page already shows.
 func errorText(err *storage.Error) string {
 	text := string(err.Code)
-	if err.Err != nil && err.Err.Error() != string(err.Code) {
-		// Take the cause from the method Error, which leaves secrets out of it, without the other fields.
-		clone := *err
-		clone.Op = ""
-		clone.Key = ""
-		clone.Version = ""
-		clone.Provider = ""
-		clone.Bucket = ""
-		clone.Hint = ""
-		text = strings.TrimPrefix(clone.Error(), "storage: ")
+	hasCause := err.Err != nil && err.Err.Error() != string(err.Code)
+	if hasCause {
+		// The method Error masks secrets in the cause.
+		unnamed := *err
+		unnamed.Op = ""
+		unnamed.Key = ""
+		unnamed.Version = ""
+		unnamed.Provider = ""
+		unnamed.Bucket = ""
+		unnamed.Hint = ""
+		text = strings.TrimPrefix(unnamed.Error(), "storage: ")
 	}
 	if err.Hint != "" {
 		text += " (" + err.Hint + ")"

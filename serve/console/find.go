@@ -26,10 +26,11 @@ func (h *Handler) find(r *http.Request) (any, error) {
 	text := strings.ToLower(q.Get("text"))
 	prefix := q.Get("prefix")
 	opts := append(pageOptions(b), storage.WithPrefix(prefix), storage.WithPageSize(maxPage))
-	found := entryPage{Entries: []entryView{}, Next: q.Get("after")}
+	found := entryPage{Entries: []entryView{}}
+	token := q.Get("after")
 	scanned := 0
 	for {
-		page, err := storage.ListPage(r.Context(), b, found.Next, opts...)
+		page, err := storage.ListPage(r.Context(), b, token, opts...)
 		if err != nil {
 			return nil, err
 		}
@@ -40,10 +41,11 @@ func (h *Handler) find(r *http.Request) (any, error) {
 			}
 		}
 
-		// A long search is cut off, so that the client sees its first matches early.
+		// A long search ends early, so that the client soon sees its first matches.
+		token = page.Token
 		scanned += len(page.Entries)
-		found.Next = page.Token
-		if found.Next == "" || scanned >= findScan || len(found.Entries) >= findFound {
+		if token == "" || scanned >= findScan || len(found.Entries) >= findFound {
+			found.Next = token
 			return found, nil
 		}
 	}

@@ -49,28 +49,26 @@ func (o *openUploads) serve(w http.ResponseWriter, r *http.Request, service *upl
 		return
 	}
 
+	recorder := &recordingWriter{ResponseWriter: w}
+	service.ServeHTTP(recorder, r)
+
 	// The path is /s3/multipart/<id> or /s3/multipart/<id>/<action>.
 	rest, inUpload := strings.CutPrefix(r.URL.Path, "/s3/multipart/")
 	id, action, _ := strings.Cut(rest, "/")
-	isComplete := action == "complete"
-	isAbort := action == "" && r.Method == http.MethodDelete
-	isLast := isComplete || isAbort
-
-	// The status of the response shows whether the upload has ended.
-	recorder := &recordingWriter{ResponseWriter: w}
-	service.ServeHTTP(recorder, r)
 	if !inUpload || id == "" {
 		// The request is about no upload.
 		return
 	}
 
-	// A request for a part, or a failed one, leaves the upload open.
 	u := openUpload{service: service, id: id, key: key}
-	if isLast && recorder.succeeded() {
+	isComplete := action == "complete"
+	isAbort := action == "" && r.Method == http.MethodDelete
+	hasEnded := (isComplete || isAbort) && recorder.succeeded()
+	if hasEnded {
 		o.remove(u)
-	} else {
-		o.record(u)
+		return
 	}
+	o.record(u)
 }
 
 // serveBegin passes a request that begins an upload to a service, records the upload, and aborts

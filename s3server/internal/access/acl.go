@@ -40,7 +40,8 @@ func NewObjectACL(s *request.Server, header http.Header, account string, b *stat
 	const isObject = true
 	list, hasACL, headerErr := acl.OfHeader(s.Keys.AccountOf, header, account, b.Account, isObject)
 
-	// S3 reports the unknown name of a canned ACL first. Headers with grants have no such name.
+	// If a request has several errors, S3 reports first an unknown name of a canned ACL, then an ACL that the
+	// bucket has disabled, and then any other error of the headers. Headers with grants have no canned ACL.
 	isUnknownName := !acl.SetsGrants(header) && s3error.Is(headerErr, "InvalidArgument")
 	if isUnknownName {
 		return nil, headerErr
@@ -48,13 +49,12 @@ func NewObjectACL(s *request.Server, header http.Header, account string, b *stat
 
 	isDisabled := b.Ownership == state.OwnerEnforced
 	if hasACL && isDisabled {
-		isPrivate := header.Get("X-Amz-Acl") == "private" && !s.Strict
-		if !isPrivate && !keepsOwner(b, header, list) {
+		isAcceptedPrivate := header.Get("X-Amz-Acl") == "private" && !s.Strict
+		if !isAcceptedPrivate && !keepsOwner(b, header, list) {
 			return nil, s3error.New("AccessControlListNotSupported")
 		}
 	}
 
-	// S3 reports other errors of the headers only after that.
 	if headerErr != nil {
 		return nil, headerErr
 	}

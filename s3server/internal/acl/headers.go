@@ -130,24 +130,26 @@ func (lookup Accounts) grantee(kind, name string) (string, error) {
 		WithMessage("Argument format not recognized")
 }
 
-// OfHeader reads the ACL in the headers of a request, which may be a canned (predefined) ACL or grants. The ACL is that
-// of an object if isObject is true, and of a bucket otherwise. account is its owner, and bucketAccount owns the bucket.
+// OfHeader reads the ACL in the headers of a request. It may be a canned ACL, which has a predefined name, or grants.
+// The ACL is that of an object if isObject is true, and of a bucket otherwise. account is its owner, and bucketAccount
+// owns the bucket. hasACL is false if the headers have no ACL, and true even for one that is not valid.
 func OfHeader(
 	lookup Accounts, header http.Header, account, bucketAccount string, isObject bool,
 ) (list List, hasACL bool, err error) {
 	canned := header.Get("X-Amz-Acl")
 	hasGrants := SetsGrants(header)
-
-	switch {
-	case canned == "" && !hasGrants:
+	if canned == "" && !hasGrants {
 		return nil, false, nil
-	case canned != "" && hasGrants:
+	}
+	if canned != "" && hasGrants {
 		return nil, true, s3error.New("InvalidRequest").
 			WithMessage("Specifying both Canned ACLs and Header Grants is not allowed")
-	case hasGrants:
-		list, err = ReadGrants(lookup, header)
-	default:
-		list, err = cannedList(canned, account, bucketAccount, isObject)
 	}
+
+	if hasGrants {
+		list, err := ReadGrants(lookup, header)
+		return list, true, err
+	}
+	list, err = cannedList(canned, account, bucketAccount, isObject)
 	return list, true, err
 }

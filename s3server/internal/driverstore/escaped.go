@@ -35,8 +35,8 @@ const maxName = 1024
 
 // readEscapedBefore reads the escaped names that may precede a driver's name in S3's order, although the driver lists
 // them later. The walk calls it before it shows the name. The escaped names can be in each folder that contains the
-// name, from the walk's own to the one that escapedFolder returns. isEscaped, also from escapedFolder, tells whether the
-// name's segment in that last folder is escaped.
+// name, from the walk's own to the one that escapedFolder returns. isEscaped is also from escapedFolder: if it is true,
+// the name's segment in that last folder is escaped.
 func (w *nameWalk) readEscapedBefore(ctx context.Context, name, lastFolder string, isEscaped bool) error {
 	end := len(w.folderName)
 	for end <= len(lastFolder) {

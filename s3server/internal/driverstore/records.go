@@ -227,26 +227,20 @@ func (r *records) latest(ctx context.Context, prefix string) (latest time.Time, 
 	return latest, nil
 }
 
-// removeAll removes the records whose names begin with prefix, and their versions if the bucket keeps versions, as
-// isVersioned says. Records that are private objects have none.
+// removeAll removes the records whose names begin with prefix. isVersioned tells it that the bucket keeps versions, so
+// that it also removes the versions of the records. Records that are private objects have none.
 func (r *records) removeAll(ctx context.Context, prefix string, isVersioned bool) error {
 	if isVersioned && !r.arePrivate() {
 		return r.removeVersions(ctx, prefix)
 	}
 
-	// Each pass removes the records of one page after their listing has ended, so that removals cannot disturb it.
 	for {
-		var names []string
-		for name, err := range r.list(ctx, prefix, "") {
-			if err != nil {
-				return err
-			}
-			names = append(names, name)
-			if len(names) == pageLimit {
-				break
-			}
+		// The listing of the page ends before the removals, so that they cannot disturb it.
+		names, err := r.firstPage(ctx, prefix)
+		if err != nil {
+			return err
 		}
-		err := running.Each(ctx, len(names), maxPartRecords, func(ctx context.Context, i int) error {
+		err = running.Each(ctx, len(names), maxPartRecords, func(ctx context.Context, i int) error {
 			return r.driver.Delete(ctx, &driver.DeleteRequest{Key: r.prefix + names[i]})
 		})
 		if err != nil {
@@ -257,6 +251,21 @@ func (r *records) removeAll(ctx context.Context, prefix string, isVersioned bool
 			return nil
 		}
 	}
+}
+
+// firstPage returns the names of the first records whose names begin with prefix, at most pageLimit.
+func (r *records) firstPage(ctx context.Context, prefix string) ([]string, error) {
+	var names []string
+	for name, err := range r.list(ctx, prefix, "") {
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, name)
+		if len(names) == pageLimit {
+			break
+		}
+	}
+	return names, nil
 }
 
 // removeVersions removes all versions of the records whose names begin with prefix.

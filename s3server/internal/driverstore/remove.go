@@ -191,13 +191,12 @@ func (b *driverBucket) removeReplaced(ctx context.Context, key string) {
 // guardRemoval fails if the condition of a removal does not hold. It returns a condition for the driver that holds only
 // while the current version is the same, or an empty one if the request names the version to remove.
 func (b *driverBucket) guardRemoval(ctx context.Context, r *state.RemoveRequest) (storage.Condition, error) {
-	check := func(c state.WriteCondition, key string, current *state.Version) error {
+	check := func(current *state.Version) error {
 		if current != nil && r.Misses(current.Modified) {
 			return s3error.New("PreconditionFailed")
 		}
-		return c.CheckDelete(key, current)
+		return r.Condition.CheckDelete(r.Key, current)
 	}
-
 	condition, err := b.guardCondition(ctx, r.Key, r.Condition, check)
 	if err != nil {
 		return storage.Condition{}, err

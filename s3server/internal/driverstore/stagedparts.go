@@ -70,9 +70,8 @@ func (m *driverUploads) abort(ctx context.Context, u *state.Upload) error {
 	return m.bucket.driver.AbortParts(ctx, m.bucket.naming().Escape(u.Key), record.Upload)
 }
 
-// complete writes the object that consists of these parts. The driver joins them, unless the server has staged them.
-// Before complete writes staged parts, it stores a decision, so that a repeated completion does not replace a newer
-// object.
+// complete writes the object that consists of these parts. The driver joins the parts that it stores itself. Staged
+// parts are private objects, which the server joins.
 func (m *driverUploads) complete(
 	ctx context.Context, u *state.Upload, r *driver.PutRequest, parts []driver.Part,
 ) (*storage.Attrs, error) {
@@ -91,11 +90,11 @@ func (m *driverUploads) complete(
 		return nil, state.NoUpload(u.ID)
 	}
 
-	// A decision needs conditions. Without them, a repeated completion cannot be detected.
-	if !m.bucket.has(storage.ConditionalCreate | storage.ConditionalUpdate) {
-		return m.joinStaged(ctx, records, u.ID, r, parts)
+	// With conditional writes, a repeated completion can be kept from replacing a newer object.
+	if m.bucket.has(storage.ConditionalCreate | storage.ConditionalUpdate) {
+		return m.joinDecided(ctx, records, u.ID, r, parts)
 	}
-	return m.joinDecided(ctx, records, u.ID, r, parts)
+	return m.joinStaged(ctx, records, u.ID, r, parts)
 }
 
 // joinDecided writes the object from its staged parts, after it has stored the decision which object the write may

@@ -323,16 +323,8 @@ func (s *Store) Complete(
 	}
 	defer unlock()
 
-	// If another completion was faster, the upload has ended.
-	if _, err := b.uploads.upload(ctx, u.ID); err != nil {
+	if err := b.uploads.checkOpen(ctx, u); err != nil {
 		return nil, "", err
-	}
-	written, err := b.uploads.writtenObject(ctx, u)
-	if err != nil {
-		return nil, "", err
-	}
-	if written != nil {
-		return nil, "", state.NoUpload(u.ID)
 	}
 
 	w.Object.Upload = u.ID
@@ -340,14 +332,7 @@ func (s *Store) Complete(
 	if err != nil {
 		return nil, "", err
 	}
-
-	// The checksum of the object is made from those of its parts.
-	sources := make([]driver.Part, len(parts))
-	crc := uint32(0)
-	for i, part := range parts {
-		sources[i] = *part.Data.(*driver.Part)
-		crc = crc32c.Join(crc, sources[i].CRC32C.Sum, part.Size)
-	}
+	sources, crc := driverParts(parts)
 	r.Size = w.Object.Size
 	r.CRC32C = storage.CRC32C{Sum: crc, Known: true}
 	if b.has(driver.LateMetadata) {
@@ -355,9 +340,10 @@ func (s *Store) Complete(
 	}
 	r.Metadata[reservedName] = values.Encode()
 
-	attrs, err := b.uploads.complete(ctx, u, r, sources)
-	if err != nil {
-		attrs, err = b.uploads.resolveFailure(ctx, w, u, err)
+	attrs, completeErr := b.uploads.complete(ctx, u, r, sources)
+	if completeErr != nil {
+		// The driver may have written the object nevertheless.
+		attrs, err = b.uploads.resolveFailure(ctx, w, u, completeErr)
 		if err != nil {
 			return nil, "", err
 		}
@@ -365,6 +351,31 @@ func (s *Store) Complete(
 	b.uploads.removeUpload(ctx, u)
 	v, versionID := b.writtenVersion(ctx, w, settings, attrs)
 	return v, versionID, nil
+}
+
+// checkOpen fails with NoSuchUpload if the upload has ended, because another completion was faster.
+func (m *driverUploads) checkOpen(ctx context.Context, u *state.Upload) error {
+	if _, err := m.upload(ctx, u.ID); err != nil {
+		return err
+	}
+	written, err := m.writtenObject(ctx, u)
+	if err != nil {
+		return err
+	}
+	if written != nil {
+		return state.NoUpload(u.ID)
+	}
+	return nil
+}
+
+// driverParts returns the driver's own data about the parts, and the CRC32C of the object that consists of them.
+func driverParts(parts []*state.Part) (sources []driver.Part, crc uint32) {
+	sources = make([]driver.Part, len(parts))
+	for i, part := range parts {
+		sources[i] = *part.Data.(*driver.Part)
+		crc = crc32c.Join(crc, sources[i].CRC32C.Sum, part.Size)
+	}
+	return sources, crc
 }
 
 // resolveFailure decides what a completion that has failed with cause means for the client. It returns the object if

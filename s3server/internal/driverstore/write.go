@@ -32,7 +32,10 @@ func (b *driverBucket) putRequest(
 	if err != nil {
 		return nil, nil, err
 	}
-	condition, err := b.guardCondition(ctx, w.Key, w.Condition, state.WriteCondition.Check)
+	check := func(current *state.Version) error {
+		return w.Condition.Check(w.Key, current)
+	}
+	condition, err := b.guardCondition(ctx, w.Key, w.Condition, check)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -73,13 +76,11 @@ func retentionOf(l *state.Lock) storage.Retention {
 	}
 }
 
-// guardCondition fails if check says that the condition c does not hold for the current version of a key. It returns a
-// condition for the driver that holds only while this version is current, so that a concurrent write is detected.
+// guardCondition checks the condition c of a write: it calls check with the current version of the key, or with nil,
+// and fails if check fails. It returns a condition for the driver that holds only while this version is current, so
+// that a concurrent write is detected. If c is empty, guardCondition calls nothing and returns an empty condition.
 func (b *driverBucket) guardCondition(
-	ctx context.Context,
-	key string,
-	c state.WriteCondition,
-	check func(c state.WriteCondition, key string, current *state.Version) error,
+	ctx context.Context, key string, c state.WriteCondition, check func(current *state.Version) error,
 ) (storage.Condition, error) {
 	// Without a condition, any version may be current.
 	if c == (state.WriteCondition{}) {
@@ -93,7 +94,7 @@ func (b *driverBucket) guardCondition(
 	if current != nil {
 		defer heldObjectOf(current).close()
 	}
-	if err := check(c, key, current); err != nil {
+	if err := check(current); err != nil {
 		return storage.Condition{}, err
 	}
 

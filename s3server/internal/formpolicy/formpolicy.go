@@ -59,33 +59,26 @@ func Parse(encoded string) (*Policy, error) {
 // unlisted has the names of fields that a form may have without a condition in the policy.
 var unlisted = []string{"policy", "x-amz-signature", "file", "awsaccesskeyid", "signature"}
 
-// Check fails if a condition of a form's policy does not hold, or if a field of the form has no condition. The field
-// names must be in the form's order. Check returns the range of sizes that both size and the policy permit.
-func (p *Policy) Check(names []string, fields map[string]string, bucket string, size Sizes) (Sizes, error) {
+// Check fails if a condition of a form's policy does not hold, or if a field of the form has no condition. names has
+// the names of the fields in the form's order. Check returns the sizes of the file that both limits and the policy
+// permit.
+func (p *Policy) Check(names []string, fields map[string]string, bucket string, limits Sizes) (Sizes, error) {
+	permitted := limits
 	conditionNames := map[string]bool{}
 	for _, raw := range p.Conditions {
 		c, err := parseCondition(raw)
 		if err != nil {
-			return size, err
+			return Sizes{}, err
 		}
 		conditionNames[c.field] = true
 
 		if c.match == "content-length-range" {
-			size = Sizes{
-				Least: max(size.Least, c.sizes.Least),
-				Most:  min(size.Most, c.sizes.Most),
-			}
+			permitted.Least = max(permitted.Least, c.sizes.Least)
+			permitted.Most = min(permitted.Most, c.sizes.Most)
 			continue
 		}
-
-		// The bucket is in the address of the form, and not among its fields.
-		value, hasField := fields[c.field]
-		if c.field == "bucket" {
-			value = bucket
-			hasField = true
-		}
-		if !hasField || !c.holds(value) {
-			return size, s3error.New("AccessDenied").
+		if !c.holdsFor(fields, bucket) {
+			return Sizes{}, s3error.New("AccessDenied").
 				WithMessage("Invalid according to Policy: Policy Condition failed: %s", c.source)
 		}
 	}
@@ -94,10 +87,21 @@ func (p *Policy) Check(names []string, fields map[string]string, bucket string, 
 	for _, name := range names {
 		isExempt := slices.Contains(unlisted, name) || strings.HasPrefix(name, "x-ignore-")
 		if !conditionNames[name] && !isExempt {
-			return size, s3error.New("AccessDenied").WithMessage("Invalid according to Policy: Extra input fields: %s", name)
+			return Sizes{}, s3error.New("AccessDenied").
+				WithMessage("Invalid according to Policy: Extra input fields: %s", name)
 		}
 	}
-	return size, nil
+	return permitted, nil
+}
+
+// holdsFor reports whether the condition is true for the fields of a form and for the bucket, which is in the form's
+// address.
+func (c condition) holdsFor(fields map[string]string, bucket string) bool {
+	if c.field == "bucket" {
+		return c.holds(bucket)
+	}
+	value, hasField := fields[c.field]
+	return hasField && c.holds(value)
 }
 
 // holds reports whether the condition is true for the value of its field.

@@ -87,10 +87,11 @@ type Action struct {
 	Class  string // the new storage class, or ""
 }
 
-// Action returns what the rules do now with versions[i] of a key's versions, the newest first. An expiration has
-// precedence over transitions, of which the one to the coldest class counts.
-func (c *Configuration) Action(versions []Version, i int, clock Clock) (action Action) {
+// Action returns what the rules do now with versions[i]. versions has all versions of one key, the newest first. An
+// expiration has precedence over transitions. If several transitions apply, the one to the coldest class counts.
+func (c *Configuration) Action(versions []Version, i int, clock Clock) Action {
 	v := versions[i]
+	var action Action
 	for _, rule := range c.Rules() {
 		scope := rule.scope()
 		if !scope.contains(v) {
@@ -101,8 +102,11 @@ func (c *Configuration) Action(versions []Version, i int, clock Clock) (action A
 		}
 		for _, class := range rule.transitions(versions, i, clock) {
 			// A rule with sizes of its own overrides the smallest size of a class.
-			isLargeEnough := scope.hasSize() || v.Size >= minSize(class, c.Least)
-			if isLargeEnough && isColder(class, v.Class) && isColder(class, action.Class) {
+			isTooSmall := !scope.hasSize() && v.Size < minSize(class, c.Least)
+			if isTooSmall || !isColder(class, v.Class) {
+				continue
+			}
+			if isColder(class, action.Class) {
 				action.Class = class
 			}
 		}

@@ -41,7 +41,8 @@ func (d date) check() error {
 	return nil
 }
 
-// Check fails if AWS would refuse the configuration, and gives a random ID to each rule that has none.
+// Check fails if AWS would refuse the configuration. Like AWS, it gives a random ID to each rule that has none. ReadXML
+// calls it after it has decoded the configuration.
 func (c *Configuration) Check() error {
 	const (
 		maxRules = 1000

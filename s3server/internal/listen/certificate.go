@@ -15,26 +15,27 @@ import (
 // certificateTerm is the longest validity of a certificate that Apple's clients accept.
 const certificateTerm = 825 * 24 * time.Hour
 
-// WithCertificate returns a copy of c that has a certificate, if need be a new one for the hosts, and the certificate
-// that clients must trust. The latter is nil if c chooses its certificate with a function.
-func WithCertificate(c *tls.Config, hosts []string) (encryption *tls.Config, certificate *x509.Certificate, err error) {
+// WithCertificate returns a copy of c with which a server can listen, and the certificate that clients must trust. If c
+// has no certificate, the copy makes new ones for the hosts. The certificate is nil if c has a function that chooses
+// one, because it is not known yet.
+func WithCertificate(c *tls.Config, hosts []string) (*tls.Config, *x509.Certificate, error) {
 	c = c.Clone()
 	c.NextProtos = []string{"http/1.1"}
 
 	if c.GetCertificate != nil || c.GetConfigForClient != nil {
-		// The caller's function will choose a certificate, which is not known yet.
 		return c, nil, nil
 	}
 	if len(c.Certificates) == 0 {
-		certificate, c.GetCertificate, err = newAuthority(hosts)
-		return c, certificate, err
+		authority, newCertificate, err := newAuthority(hosts)
+		c.GetCertificate = newCertificate
+		return c, authority, err
 	}
 
 	first := c.Certificates[0]
 	if len(first.Certificate) == 0 || first.PrivateKey == nil {
 		return nil, nil, errors.New("the first of Config.TLS.Certificates must have a certificate and a private key")
 	}
-	certificate, err = x509.ParseCertificate(first.Certificate[0])
+	certificate, err := x509.ParseCertificate(first.Certificate[0])
 	return c, certificate, err
 }
 

@@ -93,15 +93,17 @@ func (s *Store) ChangeBucket(_ context.Context, name string, change func(*state.
 		return err
 	}
 
-	bucket := *b.bucket
-	if err := change(&bucket); err != nil {
+	changed := *b.bucket
+	if err := change(&changed); err != nil {
 		return err
 	}
-	cost := s.ledger.costOf(&bucket)
+
+	// The ledger limits the memory, and counts the new settings instead of the old ones.
+	cost := s.ledger.costOf(&changed)
 	if err := s.ledger.add(cost - b.counted); err != nil {
 		return err
 	}
-	b.bucket = &bucket
+	b.bucket = &changed
 	b.counted = cost
 	return nil
 }

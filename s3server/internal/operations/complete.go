@@ -222,7 +222,7 @@ func findUpload(r *request.Request, c *completion) (err error) {
 // selectParts returns the stored parts that the request lists, in order, and fails if one is missing or
 // differs from the stored part.
 func selectParts(r *request.Request, c *completion) ([]*state.Part, error) {
-	const marker = 0 // list the parts from the first
+	const marker = 0 // number after which the list begins
 	all, _, err := r.Server.Store.Parts(r.HTTP.Context(), c.upload, marker, r.Server.Limits.MaxParts)
 	if err != nil {
 		return nil, err
@@ -259,18 +259,26 @@ func selectParts(r *request.Request, c *completion) ([]*state.Part, error) {
 		parts = append(parts, p)
 	}
 
-	// Only the last part may be small. The request lists at least one part, as checkCompletedParts has checked.
-	minSize := r.Server.Limits.MinPartSize
-	for _, p := range parts[:len(parts)-1] {
+	// The request lists at least one part, as checkCompletedParts has checked.
+	allButLast := parts[:len(parts)-1]
+	if err := checkMinSize(allButLast, r.Server.Limits.MinPartSize); err != nil {
+		return nil, err
+	}
+	return parts, nil
+}
+
+// checkMinSize fails if one of the parts is smaller than minSize.
+func checkMinSize(parts []*state.Part, minSize int64) error {
+	for _, p := range parts {
 		if p.Size < minSize {
-			return nil, s3error.New(
+			return s3error.New(
 				"EntityTooSmall", "ProposedSize", strconv.FormatInt(p.Size, 10), "MinSizeAllowed",
 				strconv.FormatInt(minSize, 10), "PartNumber", strconv.Itoa(p.Number), "ETag",
 				strings.Trim(p.ETag, `"`),
 			)
 		}
 	}
-	return parts, nil
+	return nil
 }
 
 // invalidPart returns the error for a listed part that is missing or differs from the stored part.
@@ -291,12 +299,16 @@ func checkPartChecksum(u *state.Upload, p *state.Part, part completedPart) error
 	}
 
 	// If the completion names several checksums, only the first counts.
-	if named := part.firstSum(); named.Kind != nil {
-		if named.Kind != p.Sum.Kind || named.Value != p.Sum.Value {
+	named := part.firstSum()
+	if named.Kind != nil {
+		isSame := named.Kind == p.Sum.Kind && named.Value == p.Sum.Value
+		if !isSame {
 			return invalidPart(u, part)
 		}
 		return nil
 	}
+
+	// The completion names no checksum of the part.
 	if u.HasAlgorithm && u.Covers == checksum.Composite {
 		return s3error.New("InvalidRequest").WithMessage(
 			"The upload was created using a %s checksum. The complete request must include the checksum for each part. It was missing for part %d in the request.",

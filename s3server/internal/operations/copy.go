@@ -62,15 +62,16 @@ func openCopySource(r *request.Request, src state.VersionName) (*state.Version, 
 	}
 
 	v, versionID, err := r.Find(src)
-	// Find returns a delete marker together with an error.
-	isMarker := err != nil && v != nil
-	if isMarker && src.ID != "" {
-		err = s3error.New("InvalidRequest").WithMessage("The source of a copy request may not specifically refer to a delete marker by version id.")
-	}
-	if err == nil {
-		err = checkCopySource(r, v)
-	}
 	if err != nil {
+		r.Server.Store.Release(v)
+		// Find returns a delete marker together with an error.
+		isMarker := v != nil
+		if isMarker && src.ID != "" {
+			return nil, s3error.New("InvalidRequest").WithMessage("The source of a copy request may not specifically refer to a delete marker by version id.")
+		}
+		return nil, err
+	}
+	if err := checkCopySource(r, v); err != nil {
 		r.Server.Store.Release(v)
 		return nil, err
 	}
@@ -221,13 +222,7 @@ func describeCopy(r *request.Request, o *state.Object, v *state.Version) error {
 		return err
 	}
 
-	// A store that makes its own entity tags may have no checksum of v, and then stores none of the copy.
-	storesNoSum := v.Object.StoreETag && v.Object.Sum.Kind == nil
-
-	// The entity tag of a multipart object is made from its parts, and the copy has no parts.
-	hasParts := v.Object.Parts != nil
-	isAlike := !hasParts && kind == v.Object.Sum.Kind && o.Encryption == v.Object.Encryption
-	if storesNoSum || isAlike {
+	if hasSameSum(o, v, kind) {
 		o.Size = v.Object.Size
 		o.ETag = v.Object.ETag
 		o.Sum = v.Object.Sum
@@ -241,6 +236,19 @@ func describeCopy(r *request.Request, o *state.Object, v *state.Version) error {
 	}
 	o.SetContent(d)
 	return nil
+}
+
+// hasSameSum reports whether o, a copy of v whose checksum is of this kind, has the entity tag and the checksum of v.
+func hasSameSum(o *state.Object, v *state.Version, kind *checksum.Kind) bool {
+	if v.Object.StoreETag && v.Object.Sum.Kind == nil {
+		// The store makes its own entity tags, and stores no checksum of v, nor of the copy.
+		return true
+	}
+	if v.Object.Parts != nil {
+		// The entity tag of v is made from its parts, and the copy has no parts.
+		return false
+	}
+	return kind == v.Object.Sum.Kind && o.Encryption == v.Object.Encryption
 }
 
 // kindOfCopy returns the kind of the checksum of a copy of v: the one that the request names, that of v, or the

@@ -44,17 +44,14 @@ func readEncryption(r *request.Request, header http.Header, b *state.Bucket) (st
 		return e, err
 	}
 	if e.Algorithm == "" {
-		// The bucket's default may be any algorithm.
 		hasBucketKeyHeader := header.Get(state.BucketKeyHeader) != ""
-		e = b.Encryption.Standard(e, hasBucketKeyHeader)
+		e = b.Encryption.ApplyDefault(e, hasBucketKeyHeader)
 	}
-
-	// Only an encryption with KMS has a key and a context.
 	if e.Algorithm == state.ByStore {
 		return e, nil
 	}
 
-	// By default, the key is the one that AWS manages for the account that owns the bucket.
+	// The default key of KMS is the one that AWS manages for the account that owns the bucket.
 	managedKey := "arn:aws:kms:" + b.Region + ":" + b.Account + ":alias/aws/s3"
 	e.KMSKey = cmp.Or(e.KMSKey, managedKey)
 	// Without a list of keys, the server accepts every key.

@@ -170,7 +170,7 @@ func uploadPart(r *request.Request) error {
 	r.Writer.Header().Set("Etag", p.ETag)
 
 	// S3 returns the checksum only if the client has asked for one.
-	if expected.Given != nil || u.HasAlgorithm {
+	if expected.SentKind != nil || u.HasAlgorithm {
 		r.Writer.Header().Set(expected.Sum.Kind.Header, expected.Sum.Value)
 	}
 	return r.Done(http.StatusOK)

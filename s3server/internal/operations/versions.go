@@ -89,7 +89,7 @@ func listVersions(r *request.Request) error {
 				result.NextVersionIDMarker = ""
 				return
 			}
-			result.Entries = append(result.Entries, l.versionEntry(v, isLatest, owners))
+			result.Entries = append(result.Entries, l.versionEntry(v, isLatest, owners(&v.Object)))
 			result.NextKeyMarker = l.encode(v.Key)
 			result.NextVersionIDMarker = v.ID
 		},
@@ -106,19 +106,18 @@ func listVersions(r *request.Request) error {
 	return r.WriteXML("ListVersionsResult", result)
 }
 
-// versionEntry returns the element for a version or a delete marker in a listing.
-func (l listRequest) versionEntry(
-	v *state.Version, isLatest bool, owners func(*state.Object) accounts.Owner,
-) listedVersion {
+// versionEntry returns the element of a listing for a version, which is a Version or a DeleteMarker.
+func (l listRequest) versionEntry(v *state.Version, isLatest bool, owner accounts.Owner) listedVersion {
 	e := listedVersion{
 		XMLName:      xml.Name{Local: "Version"},
 		Key:          l.encode(v.Key),
 		VersionID:    v.ID,
 		IsLatest:     isLatest,
 		LastModified: xmldoc.Time(v.Modified),
-		Owner:        owners(&v.Object),
+		Owner:        owner,
 	}
 	if v.Marker {
+		// A delete marker has no content, and so none of the elements below.
 		e.XMLName.Local = "DeleteMarker"
 		return e
 	}

@@ -25,7 +25,7 @@ import (
 type Body struct {
 	size     int64
 	Sum      checksum.Sum   // checksum in a header; otherwise the computed checksum, after a call of check
-	Given    *checksum.Kind // kind of the checksum in a header or a trailer; nil if there is none
+	SentKind *checksum.Kind // kind of the checksum in a header or a trailer; nil if there is none
 	Kind     *checksum.Kind // kind of the checksum to compute
 	isNamed  bool           // true if x-amz-checksum-algorithm names the kind
 	trailers []string       // names of the announced trailers, in lower case
@@ -90,9 +90,9 @@ func (r *Request) ExpectBody() (*Body, error) {
 
 // readTrailers reads the names of the trailers, which are headers after the body, that the header X-Amz-Trailer
 // announces.
-func (p *Body) readTrailers(names string) error {
-	p.Given = p.Sum.Kind
-	if names == "" && p.payload == sign.SignedChunksAndTrailer {
+func (b *Body) readTrailers(names string) error {
+	b.SentKind = b.Sum.Kind
+	if names == "" && b.payload == sign.SignedChunksAndTrailer {
 		return s3error.New("MalformedTrailerError")
 	}
 	if names == "" {
@@ -111,54 +111,57 @@ func (p *Body) readTrailers(names string) error {
 	}
 
 	// The AWS SDK for Java v2 announces a trailer, but sends the checksum in a header. S3 accepts that.
-	isInHeader := p.payload == sign.SignedChunks && kind == p.Sum.Kind
+	isInHeader := b.payload == sign.SignedChunks && kind == b.Sum.Kind
 	if isInHeader {
 		return nil
 	}
-	mayHaveTrailer := p.payload == sign.UnsignedTrailer || p.payload == sign.SignedChunksAndTrailer
+	mayHaveTrailer := b.payload == sign.UnsignedTrailer || b.payload == sign.SignedChunksAndTrailer
 	if !mayHaveTrailer {
 		return s3error.New("InvalidRequest").
 			WithMessage("x-amz-trailer is set, but x-amz-content-sha256 announces no trailer")
 	}
-	if p.Sum.Kind != nil {
+	if b.Sum.Kind != nil {
 		return checksum.MultipleChecksums()
 	}
 
-	p.trailers = announced
-	p.Given = kind
+	b.trailers = announced
+	b.SentKind = kind
 	return nil
 }
 
 // readSums reads the MD5 digest and the checksum of the body from the headers.
-func (p *Body) readSums(header http.Header) (err error) {
+func (b *Body) readSums(header http.Header) error {
 	if values := header.Values("Content-Md5"); len(values) > 0 {
-		p.MD5, err = base64.StdEncoding.DecodeString(values[0])
-		if err != nil || len(p.MD5) != md5.Size {
+		digest, err := base64.StdEncoding.DecodeString(values[0])
+		if err != nil || len(digest) != md5.Size {
 			return s3error.New("InvalidDigest", "Content-MD5", values[0])
 		}
+		b.MD5 = digest
 	}
 
-	p.Sum, err = checksum.OfHeader(header)
+	sum, err := checksum.OfHeader(header)
 	if err != nil {
 		return err
 	}
-	if p.Sum.Kind != nil && !p.Sum.Kind.Valid(p.Sum.Value) {
+	if sum.Kind != nil && !sum.Kind.Valid(sum.Value) {
 		return s3error.New("InvalidRequest").
-			WithMessage("Value for x-amz-checksum-%s header is invalid.", p.Sum.Kind.Label())
+			WithMessage("Value for x-amz-checksum-%s header is invalid.", sum.Kind.Label())
 	}
+	b.Sum = sum
 	return nil
 }
 
-// readPayload checks the header x-amz-content-sha256, and reads the size of a chunked body.
-func (p *Body) readPayload(r *Request) error {
-	if !isPayload(p.payload) {
-		return s3error.New("InvalidArgument", "ArgumentName", "x-amz-content-sha256", "ArgumentValue", p.payload).
+// readPayload checks the header x-amz-content-sha256. If the body is chunked, readPayload takes the size without the
+// chunk headers from X-Amz-Decoded-Content-Length.
+func (b *Body) readPayload(r *Request) error {
+	if !isPayload(b.payload) {
+		return s3error.New("InvalidArgument", "ArgumentName", "x-amz-content-sha256", "ArgumentValue", b.payload).
 			WithMessage(
 				"x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value.",
 			)
 	}
-	if !sign.IsChunked(p.payload) {
-		if p.size < 0 {
+	if !sign.IsChunked(b.payload) {
+		if b.size < 0 {
 			return s3error.New("MissingContentLength")
 		}
 		return nil
@@ -166,9 +169,10 @@ func (p *Body) readPayload(r *Request) error {
 
 	size, err := strconv.ParseUint(r.HTTP.Header.Get("X-Amz-Decoded-Content-Length"), 10, 63)
 	if err != nil {
+		// The header is missing or no number, for both of which S3 has one error.
 		return s3error.New("MissingContentLength")
 	}
-	p.size = int64(size)
+	b.size = int64(size)
 	return nil
 }
 
@@ -185,24 +189,24 @@ func isPayload(value string) bool {
 
 // resolveChecksum selects the kind of checksum to compute for the body, and fails if headers name
 // different kinds.
-func (p *Body) resolveChecksum(header http.Header) error {
+func (b *Body) resolveChecksum(header http.Header) error {
 	var err error
-	p.Kind, err = requestedKind(header, p.Given)
+	b.Kind, err = requestedKind(header, b.SentKind)
 	if err != nil {
 		return err
 	}
-	p.isNamed = header.Get(checksum.AlgorithmHeader) != ""
+	b.isNamed = header.Get(checksum.AlgorithmHeader) != ""
 
 	name := header.Get(checksum.SDKAlgorithmHeader)
 	if name == "" {
 		return nil
 	}
-	if p.Given == nil {
+	if b.SentKind == nil {
 		return s3error.New("InvalidRequest").WithMessage(
 			"x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.",
 		)
 	}
-	isSameKind := checksum.ByName(name) == p.Kind
+	isSameKind := checksum.ByName(name) == b.Kind
 	if !isSameKind {
 		return s3error.New("InvalidRequest").WithMessage("Value for x-amz-sdk-checksum-algorithm header is invalid.")
 	}
@@ -232,85 +236,85 @@ func requestedKind(header http.Header, bodyKind *checksum.Kind) (*checksum.Kind,
 }
 
 // check fails if the received body does not have the digests in the headers and the trailer.
-func (p *Body) check(d *checksum.Digest, trailer http.Header) error {
+func (b *Body) check(d *checksum.Digest, trailer http.Header) error {
 	// Each hash is checked only if the client has sent one.
 	if d.SHA256 != nil {
-		if got := hex.EncodeToString(d.SHA256.Sum(nil)); got != p.payload {
-			return s3error.New("XAmzContentSHA256Mismatch", "ClientComputedContentSHA256", p.payload,
+		if got := hex.EncodeToString(d.SHA256.Sum(nil)); got != b.payload {
+			return s3error.New("XAmzContentSHA256Mismatch", "ClientComputedContentSHA256", b.payload,
 				"S3ComputedContentSHA256", got)
 		}
 	}
-	if p.MD5 != nil {
-		if got := d.MD5.Sum(nil); string(got) != string(p.MD5) {
+	if b.MD5 != nil {
+		if got := d.MD5.Sum(nil); string(got) != string(b.MD5) {
 			return s3error.New(
-				"BadDigest", "ExpectedDigest", base64.StdEncoding.EncodeToString(p.MD5), "CalculatedDigest",
+				"BadDigest", "ExpectedDigest", base64.StdEncoding.EncodeToString(b.MD5), "CalculatedDigest",
 				base64.StdEncoding.EncodeToString(got),
 			)
 		}
 	}
 
-	sent, err := p.sentChecksum(trailer)
+	sent, err := b.sentChecksum(trailer)
 	if err != nil {
 		return err
 	}
 	if sent != "" && sent != d.Sum().Value {
-		return BadChecksum(p.Kind)
+		return BadChecksum(b.Kind)
 	}
-	p.Sum = d.Sum()
+	b.Sum = d.Sum()
 	return nil
 }
 
 // sentChecksum returns the checksum of the body in the header, or else in the trailer, or "" if the client
 // has sent none. It fails if the trailer does not have the checksum that was announced.
-func (p *Body) sentChecksum(trailer http.Header) (string, error) {
-	isInHeader := p.Sum.Kind != nil
+func (b *Body) sentChecksum(trailer http.Header) (string, error) {
+	isInHeader := b.Sum.Kind != nil
 	if isInHeader {
-		return p.Sum.Value, nil
+		return b.Sum.Value, nil
 	}
-	sent := trailer.Get(p.Kind.Header)
+	sent := trailer.Get(b.Kind.Header)
 
 	// The checksum is not in a header, so one that was given is in the trailer.
-	isAnnounced := p.Given != nil
-	if isAnnounced && !p.Kind.Valid(sent) {
+	isAnnounced := b.SentKind != nil
+	if isAnnounced && !b.Kind.Valid(sent) {
 		return "", s3error.New("InvalidRequest").
-			WithMessage("Value for x-amz-checksum-%s trailing header is invalid.", p.Kind.Label())
+			WithMessage("Value for x-amz-checksum-%s trailing header is invalid.", b.Kind.Label())
 	}
 	return sent, nil
 }
 
 // HasDigest reports whether the request has a digest or a checksum of the body.
-func (p *Body) HasDigest() bool { return p.Given != nil || p.MD5 != nil }
+func (b *Body) HasDigest() bool { return b.SentKind != nil || b.MD5 != nil }
 
 // CheckKind fails if the client named a checksum algorithm for the upload, and a part has a checksum of
 // another algorithm, or none although the upload's checksum is composite. Any other part without a
 // checksum gets the upload's algorithm.
-func (p *Body) CheckKind(u *state.Upload) error {
-	if u.HasAlgorithm && !p.fits(u) {
+func (b *Body) CheckKind(u *state.Upload) error {
+	if u.HasAlgorithm && !b.fits(u) {
 		actual := "null" // AWS's word for no checksum
-		if p.Given != nil {
-			actual = p.Given.Label()
+		if b.SentKind != nil {
+			actual = b.SentKind.Label()
 		}
 		return s3error.New("InvalidRequest").WithMessage(
 			"Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s",
 			u.Kind.Label(), actual,
 		)
 	}
-	if p.Given == nil {
-		p.Kind = u.Kind
+	if b.SentKind == nil {
+		b.Kind = u.Kind
 	}
 	return nil
 }
 
 // fits reports whether a part with this body fits into an upload for which the client named a checksum
 // algorithm.
-func (p *Body) fits(u *state.Upload) bool {
-	if p.isNamed && p.Kind != u.Kind {
+func (b *Body) fits(u *state.Upload) bool {
+	if b.isNamed && b.Kind != u.Kind {
 		return false
 	}
-	if p.Given == nil {
+	if b.SentKind == nil {
 		return u.Covers != checksum.Composite
 	}
-	return p.Given == u.Kind
+	return b.SentKind == u.Kind
 }
 
 // NeedDigest fails if the request has neither Content-MD5 nor a checksum of its body, in a header or in a trailer.

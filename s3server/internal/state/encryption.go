@@ -79,10 +79,10 @@ func (e *EncryptionRule) BlocksCustomerKeys() bool {
 	return e != nil && e.BlockedEncryptionTypes != nil && slices.Contains(e.BlockedEncryptionTypes.EncryptionType, "SSE-C")
 }
 
-// Standard returns the encryption for a write that requests no algorithm: that of the bucket's rule, or
+// ApplyDefault returns the encryption for a write that requests no algorithm: that of the bucket's rule, or
 // ByStore if the bucket has no rule. enc is the encryption from the headers of the write. If these include
 // BucketKeyHeader, enc.BucketKey stays as it is, and otherwise the rule decides.
-func (e *EncryptionRule) Standard(enc Encryption, hasBucketKeyHeader bool) Encryption {
+func (e *EncryptionRule) ApplyDefault(enc Encryption, hasBucketKeyHeader bool) Encryption {
 	enc.Algorithm = ByStore
 	if e == nil || e.ApplyServerSideEncryptionByDefault == nil {
 		return enc

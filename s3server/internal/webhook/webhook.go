@@ -78,30 +78,34 @@ func (w *Webhook) Run(ctx context.Context) {
 	}
 }
 
-// flush makes one attempt to send each waiting event, and before them body, unless it is nil.
-func (w *Webhook) flush(ctx context.Context, body []byte) {
+// flush makes one last attempt to send each event: first unsent, unless it is nil, and then those in the queue.
+func (w *Webhook) flush(ctx context.Context, unsent []byte) {
 	ctx, cancel := context.WithTimeout(ctx, webhookFlush)
 	defer cancel()
 
+	if unsent != nil {
+		w.sendOnce(ctx, unsent)
+	}
 	for {
-		if body != nil {
-			err := w.post(ctx, body)
-			if err != nil {
-				w.lostCount.Add(1)
-			}
-		}
-
-		// Take the next event, until the queue is empty.
 		select {
-		case body = <-w.queue:
+		case body := <-w.queue:
+			w.sendOnce(ctx, body)
 		default:
+			// The queue is empty.
 			return
 		}
 	}
 }
 
-// send sends an event, with several attempts unless the last event was lost. It returns false if ctx is
-// done before the event is sent or lost.
+// sendOnce makes one attempt to send an event, and counts the event as lost if the attempt fails.
+func (w *Webhook) sendOnce(ctx context.Context, body []byte) {
+	if err := w.post(ctx, body); err != nil {
+		w.lostCount.Add(1)
+	}
+}
+
+// send sends an event, and counts it as lost if all attempts fail. There is only one attempt if the event before was
+// lost. send returns false if ctx is done first, so that the event is neither sent nor lost.
 func (w *Webhook) send(ctx context.Context, body []byte) bool {
 	attempts := webhookAttempts
 	if w.isDown {
@@ -114,13 +118,13 @@ func (w *Webhook) send(ctx context.Context, body []byte) bool {
 			select {
 			case <-time.After(w.pause * time.Duration(attempt)):
 			case <-ctx.Done():
-				// The attempt then fails at once.
+				return false
 			}
 		}
 
-		// The next event needs to know whether this attempt failed.
-		w.isDown = w.post(ctx, body) != nil
-		if !w.isDown {
+		err := w.post(ctx, body)
+		w.isDown = err != nil
+		if err == nil {
 			return true
 		}
 		if ctx.Err() != nil {
@@ -128,7 +132,6 @@ func (w *Webhook) send(ctx context.Context, body []byte) bool {
 		}
 	}
 
-	// All attempts have failed.
 	w.lostCount.Add(1)
 	return true
 }

@@ -41,7 +41,7 @@ func newLineHandler(dst io.Writer) slog.Handler {
 	})
 }
 
-// add writes the line of a request, which has already ended, so that an error of the log is ignored.
+// add writes one line for a request. It ignores an error, because the request has already ended.
 func (l *accessLog) add(e s3server.Entry) {
 	line := slog.NewRecord(e.Time, slog.LevelInfo, "", 0)
 	line.AddAttrs(
