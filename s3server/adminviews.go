@@ -1,6 +1,7 @@
 package s3server
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"time"
@@ -144,6 +145,20 @@ func newEntryView(e storage.ListEntry) entryView {
 	return entryView{Key: e.Key, Folder: e.IsPrefix, Size: e.Size, ETag: e.ETag, Modified: e.Modified}
 }
 
+// viewUpload returns the view of an upload, with the number and the total size of its parts so far.
+func (h *Handler) viewUpload(ctx context.Context, u *state.Upload) (uploadView, error) {
+	const marker = 0 // number after which the list of parts begins
+	parts, _, err := h.server.Store.Parts(ctx, u, marker, viewParts)
+	if err != nil {
+		return uploadView{}, err
+	}
+	view := uploadView{Key: u.Key, ID: u.ID, Begun: u.Initiated, Parts: len(parts)}
+	for _, p := range parts {
+		view.Size += p.Size
+	}
+	return view, nil
+}
+
 // viewUploads lists one page of a bucket's multipart uploads for the admin API, those after the one in the query
 // parameter "after". The parameter has the upload's id, which has no space, a space and its key.
 func (h *Handler) viewUploads(r *http.Request) (views []uploadView, next string, err error) {
@@ -163,19 +178,13 @@ func (h *Handler) viewUploads(r *http.Request) (views []uploadView, next string,
 
 	views = []uploadView{}
 	for _, u := range uploads {
-		// Each view has the number of the parts so far and their total size.
-		parts, _, err := h.server.Store.Parts(r.Context(), u, 0, viewParts)
+		view, err := h.viewUpload(r.Context(), u)
 		if s3error.Is(err, "NoSuchUpload") {
 			// The upload ended after it was listed.
 			continue
 		}
 		if err != nil {
 			return nil, "", err
-		}
-
-		view := uploadView{Key: u.Key, ID: u.ID, Begun: u.Initiated, Parts: len(parts)}
-		for _, p := range parts {
-			view.Size += p.Size
 		}
 		views = append(views, view)
 	}

@@ -135,12 +135,12 @@ func (d *bucketDriver) Put(ctx context.Context, req *driver.PutRequest) (*storag
 	}, body)
 	if err != nil {
 		// If the body has failed, its error is the cause.
-		err = body.Blame(err)
-		// The store fails with NoSuchKey if the condition requires a revision of a missing object.
-		if s3error.Is(err, "NoSuchKey") {
+		cause := body.Blame(err)
+		if s3error.Is(cause, "NoSuchKey") {
+			// The condition requires a revision of a missing object.
 			return nil, storage.PreconditionFailed
 		}
-		return nil, storageerror.FromS3(err)
+		return nil, storageerror.FromS3(cause)
 	}
 	return attrsOf(v, versionID), nil
 }
@@ -380,40 +380,40 @@ func (d *bucketDriver) ListVersions(ctx context.Context, req *driver.ListRequest
 		start.ID, start.Key, _ = strings.Cut(req.Token, " ") // a key may have spaces, but a version id has none
 	}
 
-	// The listing calls visit with each version, or with the common prefix of several keys.
+	// The listing calls add with each version, or with the common prefix of several keys.
 	page := &driver.VersionPage{}
-	last := state.VersionPosition{}
-	var previous *state.Version
-	listing := state.Listing{Prefix: req.Prefix, Delimiter: req.Delimiter, Max: req.Limit}
-	visit := func(v *state.Version, isLatest bool, commonPrefix string) {
-		if v == nil {
-			prefix := storage.ListEntry{Key: commonPrefix, IsPrefix: true}
-			page.Entries = append(page.Entries, storage.VersionEntry{ListEntry: prefix})
-			last = state.VersionPosition{Key: commonPrefix}
-			return
-		}
-		entry := storage.VersionEntry{
-			ListEntry:      entryOf(v),
-			Version:        v.ID,
-			Current:        isLatest,
-			IsDeleteMarker: v.Marker,
-		}
-		// The version became noncurrent when the next newer version of its key was written.
-		if previous != nil && previous.Key == v.Key {
-			entry.NoncurrentSince = previous.Modified
+	var last storage.VersionEntry
+	add := func(v *state.Version, isLatest bool, commonPrefix string) {
+		entry := storage.VersionEntry{ListEntry: storage.ListEntry{Key: commonPrefix, IsPrefix: true}}
+		if v != nil {
+			entry = versionEntryOf(v, isLatest)
+			// The version became noncurrent when the next newer version of its key was written.
+			if last.Key == v.Key && !last.IsPrefix {
+				entry.NoncurrentSince = last.Modified
+			}
 		}
 		page.Entries = append(page.Entries, entry)
-		previous = v
-		last = state.VersionPosition{Key: v.Key, ID: v.ID}
+		last = entry
 	}
-	hasMore, err := d.server.Store.ListVersions(ctx, d.bucket, listing, start, visit)
+	listing := state.Listing{Prefix: req.Prefix, Delimiter: req.Delimiter, Max: req.Limit}
+	hasMore, err := d.server.Store.ListVersions(ctx, d.bucket, listing, start, add)
 	if err != nil {
 		return nil, storageerror.FromS3(err)
 	}
 	if hasMore {
-		page.Token = last.ID + " " + last.Key
+		page.Token = last.Version + " " + last.Key
 	}
 	return page, ctx.Err()
+}
+
+// versionEntryOf returns the entry of a version in a listing of versions, without NoncurrentSince.
+func versionEntryOf(v *state.Version, isLatest bool) storage.VersionEntry {
+	return storage.VersionEntry{
+		ListEntry:      entryOf(v),
+		Version:        v.ID,
+		Current:        isLatest,
+		IsDeleteMarker: v.Marker,
+	}
 }
 
 // entryOf returns the entry of a version in a listing. The entity tag is also the revision.

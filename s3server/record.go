@@ -173,47 +173,54 @@ func (b *loggedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// logged prepares the [Entry] by which the server logs a request. The caller must call end when the request ends, which
-// passes the entry to [Config.Log].
-func (h *Handler) logged(r *request.Request) (end func(w *request.ResponseWriter, hasFault bool)) {
-	log := h.config.Log
-	if log == nil {
-		return func(*request.ResponseWriter, bool) {}
+// A requestLog has the beginning of a request that [Config.Log] will receive at its end.
+type requestLog struct {
+	request    *request.Request
+	body       *loggedBody
+	start      time.Time
+	serverTime time.Time // start by the server's own clock
+}
+
+// beginLog begins to log a request, and counts the bytes of its body. It returns nil if there is no [Config.Log].
+func (h *Handler) beginLog(r *request.Request) *requestLog {
+	if h.config.Log == nil {
+		return nil
 	}
 
-	// The body counts the bytes that the client sends.
-	start := time.Now()
-	serverTime := h.server.Now()
 	body := &loggedBody{ReadCloser: r.HTTP.Body}
 	if r.HTTP.Body != http.NoBody {
 		r.HTTP.Body = body
 	}
+	return &requestLog{request: r, body: body, start: time.Now(), serverTime: h.server.Now()}
+}
 
-	return func(w *request.ResponseWriter, hasFault bool) {
-		code, message, canonical := explain(r.Failure)
-		if hasFault {
-			message = strings.TrimSpace(message + " (a fault of this server selects the request)")
-		}
-		log(Entry{
-			Time:             serverTime,
-			Duration:         time.Since(start),
-			RequestID:        r.ID,
-			RemoteAddr:       r.HTTP.RemoteAddr,
-			AccessKeyID:      r.Caller.AccessKey,
-			Operation:        r.Operation,
-			Method:           r.HTTP.Method,
-			Bucket:           r.Target.Bucket,
-			Key:              r.Target.Key,
-			Path:             r.HTTP.URL.EscapedPath(),
-			Query:            withoutSecrets(r.Query),
-			Message:          message,
-			CanonicalRequest: canonical,
-			Status:           w.Status,
-			Error:            code,
-			Received:         body.n.Load(),
-			Sent:             w.BytesSent,
-			UserAgent:        r.HTTP.UserAgent(),
-		})
+// entry returns the log's entry of a request that has ended with the response w. hasFault is true if a fault has
+// selected the request.
+func (l *requestLog) entry(w *request.ResponseWriter, hasFault bool) Entry {
+	r := l.request
+	code, message, canonical := explain(r.Failure)
+	if hasFault {
+		message = strings.TrimSpace(message + " (a fault of this server selects the request)")
+	}
+	return Entry{
+		Time:             l.serverTime,
+		Duration:         time.Since(l.start),
+		RequestID:        r.ID,
+		RemoteAddr:       r.HTTP.RemoteAddr,
+		AccessKeyID:      r.Caller.AccessKey,
+		Operation:        r.Operation,
+		Method:           r.HTTP.Method,
+		Bucket:           r.Target.Bucket,
+		Key:              r.Target.Key,
+		Path:             r.HTTP.URL.EscapedPath(),
+		Query:            withoutSecrets(r.Query),
+		Message:          message,
+		CanonicalRequest: canonical,
+		Status:           w.Status,
+		Error:            code,
+		Received:         l.body.n.Load(),
+		Sent:             w.BytesSent,
+		UserAgent:        r.HTTP.UserAgent(),
 	}
 }
 

@@ -265,34 +265,10 @@ type Handler struct {
 // create a bucket, requests for that bucket get the error NoSuchBucket. To see why, use [Start],
 // which returns the error of c.Service.
 func New(c Config) *Handler {
-	c.Credentials = c.credentials()
+	// A server without a region of its own accepts any region, and without domains also any host.
 	anyRegion := c.Region == "" && !c.Strict
 	anyHost := anyRegion && c.Domains == nil
-
-	// Fields that are not set have a default.
-	setDefault(&c.Region, DefaultRegion)
-	if c.Domains == nil {
-		c.Domains = []string{
-			"s3." + c.Region + ".amazonaws.com",
-			"s3.dualstack." + c.Region + ".amazonaws.com",
-			"s3.amazonaws.com",
-			"localhost",
-		}
-	}
-	if c.WebsiteDomains == nil {
-		c.WebsiteDomains = []string{
-			"s3-website." + c.Region + ".amazonaws.com", "s3-website-" + c.Region + ".amazonaws.com", "s3-website.localhost",
-		}
-	}
-	if c.LifecycleDay <= 0 {
-		c.LifecycleDay = lifecycle.FullDay
-	}
-	if c.EventARNs == nil {
-		c.EventARNs = []string{"arn:aws:sns:*:*:events"}
-	}
-	if c.Now == nil {
-		c.Now = time.Now
-	}
+	c.setDefaults()
 
 	h := &Handler{
 		config:   &c,
@@ -337,6 +313,34 @@ func New(c Config) *Handler {
 	// Config.Service, the buckets are in memory, and createBuckets does not fail.
 	_ = h.createBuckets()
 	return h
+}
+
+// setDefaults sets the fields that are not set.
+func (c *Config) setDefaults() {
+	c.Credentials = c.credentials()
+	setDefault(&c.Region, DefaultRegion)
+	if c.Domains == nil {
+		c.Domains = []string{
+			"s3." + c.Region + ".amazonaws.com",
+			"s3.dualstack." + c.Region + ".amazonaws.com",
+			"s3.amazonaws.com",
+			"localhost",
+		}
+	}
+	if c.WebsiteDomains == nil {
+		c.WebsiteDomains = []string{
+			"s3-website." + c.Region + ".amazonaws.com", "s3-website-" + c.Region + ".amazonaws.com", "s3-website.localhost",
+		}
+	}
+	if c.LifecycleDay <= 0 {
+		c.LifecycleDay = lifecycle.FullDay
+	}
+	if c.EventARNs == nil {
+		c.EventARNs = []string{"arn:aws:sns:*:*:events"}
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
 }
 
 // createBuckets creates those buckets of Config.Buckets that do not exist.

@@ -35,7 +35,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	header.Set("X-Amz-Request-Id", r.ID)
 	header.Set("X-Amz-Id-2", s3error.HostID)
 
-	endLog := h.logged(r)
+	requestLog := h.beginLog(r)
 
 	// The error of a request without an operation is sent below, so that the request is recorded and logged
 	// like any other.
@@ -57,7 +57,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	defer func() {
 		r.Release()
 		h.recorder.end(record, response.Status)
-		endLog(response, fault != nil)
+		if requestLog != nil {
+			hasFault := fault != nil
+			h.config.Log(requestLog.entry(response, hasFault))
+		}
 	}()
 
 	err := routeErr

@@ -166,18 +166,27 @@ func (s *Server) makeTrustingClient() error {
 	roots.AddCert(s.certificate)
 	transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 
-	file, err := os.CreateTemp("", "s3server-*.pem")
+	bundle, err := writeCertificate(s.certificate)
 	if err != nil {
 		return err
 	}
+	s.bundle = bundle
+	return nil
+}
 
-	s.bundle = file.Name()
-	err = pem.Encode(file, &pem.Block{Type: "CERTIFICATE", Bytes: s.certificate.Raw})
-	err = cmp.Or(err, file.Close())
+// writeCertificate writes a certificate to a new temporary file, and returns the path of the file.
+func writeCertificate(c *x509.Certificate) (path string, err error) {
+	file, err := os.CreateTemp("", "s3server-*.pem")
 	if err != nil {
-		_ = os.Remove(s.bundle)
+		return "", err
 	}
-	return err
+	encodeErr := pem.Encode(file, &pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})
+	closeErr := file.Close()
+	if err := cmp.Or(encodeErr, closeErr); err != nil {
+		_ = os.Remove(file.Name())
+		return "", err
+	}
+	return file.Name(), nil
 }
 
 // Client returns an HTTP client that trusts the server's certificate. Closing the server closes the

@@ -101,30 +101,27 @@ func (h *handler) respond(w http.ResponseWriter, r *http.Request) *failure {
 	}
 
 	// The address of the bucket itself, without a key, takes only a form.
-	switch r.Method {
-	case http.MethodGet, http.MethodHead:
-		if key == "" {
-			return errDenied
-		}
-		return h.read(w, r, key, info.Public)
-	case http.MethodPut:
-		if key == "" {
-			return errDenied
-		}
-		return h.put(w, r, key)
-	case http.MethodDelete:
-		if key == "" {
-			return errDenied
-		}
-		return h.remove(w, r, key)
-	case http.MethodPost:
-		if key == "" {
-			return h.post(w, r)
-		}
+	isBucket := key == ""
+	if isBucket && r.Method == http.MethodPost {
+		return h.post(w, r)
+	}
+	isObjectMethod := isRead(r) || r.Method == http.MethodPut || r.Method == http.MethodDelete
+	if !isObjectMethod {
+		w.Header().Set("Allow", "DELETE, GET, HEAD, OPTIONS, POST, PUT")
+		return errMethod
+	}
+	if isBucket {
+		return errDenied
 	}
 
-	w.Header().Set("Allow", "DELETE, GET, HEAD, OPTIONS, POST, PUT")
-	return errMethod
+	switch r.Method {
+	case http.MethodPut:
+		return h.put(w, r, key)
+	case http.MethodDelete:
+		return h.remove(w, r, key)
+	default:
+		return h.read(w, r, key, info.Public)
+	}
 }
 
 // verify checks the signature of a request and returns its grant, which says what it permits.

@@ -63,19 +63,20 @@ func NewServer(open func(baseURL string) (storage.Bucket, error), opts ...Option
 	}
 
 	// The bucket needs the address to sign URLs.
-	s.Bucket, err = open(s.URL)
-	if err == nil && s.Bucket == nil {
-		err = &storage.Error{
+	bucket, err := open(s.URL)
+	if err != nil {
+		_ = listener.Close()
+		return nil, err
+	}
+	if bucket == nil {
+		_ = listener.Close()
+		return nil, &storage.Error{
 			Code: storage.InvalidArgument,
 			Op:   "NewServer",
 			Err:  errors.New("open must return a bucket"),
 		}
 	}
-
-	if err != nil {
-		_ = listener.Close()
-		return nil, err
-	}
+	s.Bucket = bucket
 
 	s.http = &http.Server{
 		Handler:           NewHandler(s.Bucket, opts...),

@@ -219,10 +219,11 @@ func (h *Handler) list(r *http.Request) (any, error) {
 
 	// With the delimiter, an inner folder is one entry.
 	opts := append(pageOptions(b), storage.WithPrefix(q.Get("prefix")), storage.WithDelimiter("/"))
-	listed := entryPage{Entries: []entryView{}, Next: q.Get("after")}
+	listed := entryPage{Entries: []entryView{}}
+	token := q.Get("after")
 	for {
 		size := storage.WithPageSize(limit - len(listed.Entries))
-		page, err := storage.ListPage(r.Context(), b, listed.Next, append(slices.Clip(opts), size)...)
+		page, err := storage.ListPage(r.Context(), b, token, append(slices.Clip(opts), size)...)
 		if err != nil {
 			return nil, err
 		}
@@ -231,8 +232,9 @@ func (h *Handler) list(r *http.Request) (any, error) {
 		}
 
 		// A store may return fewer entries than requested, so add its next page until there are enough.
-		listed.Next = page.Token
-		if listed.Next == "" || len(listed.Entries) >= limit {
+		token = page.Token
+		if token == "" || len(listed.Entries) >= limit {
+			listed.Next = token
 			return listed, nil
 		}
 	}

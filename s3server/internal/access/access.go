@@ -180,19 +180,16 @@ func (a *Access) CheckAll() error {
 // checkFurther fails unless the caller has the permission for an action that the request needs besides its own, such as
 // s3:PutObjectTagging for the header x-amz-tagging.
 func (a *Access) checkFurther(further furtherAction) error {
-	furtherAccess := *a
-	furtherAccess.action = further.action
-	err := furtherAccess.check()
-	if !s3error.Is(err, "AccessDenied") {
+	other := *a
+	other.action = further.action
+	err := other.check()
+	isOptional := further.optional && !a.request.Server.Strict && a.caller.Session == nil
+	if !isOptional || !s3error.Is(err, "AccessDenied") {
 		return err
 	}
 
-	isOptional := further.optional && !a.request.Server.Strict && a.caller.Session == nil
-	if !isOptional {
-		return err
-	}
 	// The caller needs no permission for an optional action, so only a policy that denies it counts.
-	if _, denied := furtherAccess.evaluatePolicy(); denied {
+	if _, denied := other.evaluatePolicy(); denied {
 		return err
 	}
 	return nil

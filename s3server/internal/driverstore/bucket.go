@@ -49,16 +49,17 @@ func (b *driverBucket) close() {
 	}
 }
 
-// update passes changes of versioning and object lock to the driver. Other settings are only in the bucket's record.
-func (b *driverBucket) update(ctx context.Context, old, bucket *state.Bucket) error {
+// update passes changes of versioning and object lock from the settings old to the settings updated to the driver.
+// Other settings are only in the bucket's record.
+func (b *driverBucket) update(ctx context.Context, old, updated *state.Bucket) error {
 	// The provider behind a gateway has lifecycle rules of its own.
-	if bucket.Lifecycle != old.Lifecycle && !b.ownStore() {
+	if updated.Lifecycle != old.Lifecycle && !b.ownStore() {
 		return s3error.New("NotImplemented", "Resource", "lifecycle").WithMessage("A gateway does not run lifecycle rules")
 	}
 
 	r := &driver.BucketRequest{Name: b.name}
-	if bucket.Versioning != old.Versioning {
-		if err := b.updateVersioning(old, bucket); err != nil {
+	if updated.Versioning != old.Versioning {
+		if err := b.updateVersioning(old, updated); err != nil {
 			return err
 		}
 		// The driver keeps all versions even while S3's versioning is suspended. S3 keeps only one null version of a
@@ -67,7 +68,7 @@ func (b *driverBucket) update(ctx context.Context, old, bucket *state.Bucket) er
 	}
 
 	// Object lock can only be turned on.
-	r.ObjectLock = bucket.Locking != nil && old.Locking == nil
+	r.ObjectLock = updated.Locking != nil && old.Locking == nil
 	isUnchanged := r.Versioning == nil && !r.ObjectLock
 	if isUnchanged {
 		return nil

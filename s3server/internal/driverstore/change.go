@@ -105,7 +105,8 @@ func (b *driverBucket) changeTags(ctx context.Context, r *driver.ChangeRequest, 
 	}
 
 	// SetTags replaces all tags, so a reserved tag that the object already has must be among the new ones.
-	if isReservedChanged || b.hasReservedTag(ctx, r) {
+	needsReserved := isReservedChanged || b.hasReservedTag(ctx, r)
+	if needsReserved {
 		if !b.ownStore() {
 			return s3error.New("NotImplemented").WithMessage("The store behind this server cannot change this of an object")
 		}

@@ -36,12 +36,13 @@ const maxDecisions = 16
 // errDecided means that another completion has stored its decision at the same time.
 var errDecided = errors.New("another completion has decided")
 
-// newDecision decides which object a completion of an upload may replace, which is the one that the key has now, or
-// none. It stores the decision in the upload's record, and sets r.Condition, so that the write fails if the key changes
-// before.
+// newDecision decides that a completion of an upload may replace the object that the key has now, or none if it has
+// none. It sets r.Condition, so that the write fails if the key has another object by then, and stores the decision in
+// the upload's record.
 //
-// A completion that has stored a decision earlier may have written the object, so newDecision fails if the object has
-// changed since then. previous is the caller's own earlier decision, whose write had no effect, or an empty one.
+// The record may already have the decision of another completion. That completion may have written the object, so
+// newDecision fails if the object has changed since then. previous is the caller's own earlier decision, whose write had
+// no effect, or an empty one.
 func (m *driverUploads) newDecision(
 	ctx context.Context, id string, r *driver.PutRequest, previous *decision,
 ) (*decision, error) {
@@ -54,15 +55,16 @@ func (m *driverUploads) newDecision(
 		return nil, err
 	}
 
-	// No other call has decided if the record has no decision, or only the caller's own.
-	earlier := record.Decision
-	isFirst := earlier == nil || earlier.Call == previous.Call
 	current, err := m.currentCondition(ctx, r.Key)
 	if err != nil {
 		return nil, err
 	}
-	// If the object has changed since another call has decided, that call may have written it and ended the upload.
-	if !isFirst && earlier.Condition != current {
+
+	// No other call has decided if the record has no decision, or only the caller's own.
+	stored := record.Decision
+	isFirst := stored == nil || stored.Call == previous.Call
+	if !isFirst && stored.Condition != current {
+		// The other call may have written the object and ended the upload.
 		return nil, state.NoUpload(id)
 	}
 

@@ -88,9 +88,9 @@ type driverListing struct {
 	hasMore    bool
 }
 
-// acceptName counts a driver's name that belongs on the page and was not shown yet, and returns its S3 key and, if the
-// key has one, its common prefix. It returns false for another name, and if the page is full, which also sets hasMore.
-func (l *driverListing) acceptName(name string, isPrefix bool) (key, common string, ok bool) {
+// unshownKey returns the S3 key of a driver's name and, if the key has one, its common prefix. It returns false if the
+// listing does not show the name, or has already shown it in a common prefix.
+func (l *driverListing) unshownKey(name string, isPrefix bool) (key, common string, ok bool) {
 	key, ok = l.names.bucket.naming().Unescape(name, isPrefix)
 	if !ok || isRecord(name) || !strings.HasPrefix(key, l.listing.Prefix) {
 		return "", "", false
@@ -103,24 +103,24 @@ func (l *driverListing) acceptName(name string, isPrefix bool) (key, common stri
 	if isRepeated || isOfPageBefore {
 		return "", "", false
 	}
-
-	isFull := l.count == l.listing.Max
-	if isFull {
-		l.hasMore = true
-		return "", "", false
-	}
-	l.count++
-	l.lastPrefix = common
 	return key, common, true
 }
 
 // add shows an entry if it belongs on the page, and reports whether the page has room for more entries.
 func (l *driverListing) add(ctx context.Context, e *listedEntry) (hasRoom bool, err error) {
-	key, common, ok := l.acceptName(e.Key, e.IsPrefix)
+	key, common, ok := l.unshownKey(e.Key, e.IsPrefix)
 	if !ok {
-		// The entry is not shown, either because it does not belong on the page, or because the page is full.
-		return !l.hasMore, nil
+		return true, nil
 	}
+	isFull := l.count == l.listing.Max
+	if isFull {
+		// The entry belongs on the next page.
+		l.hasMore = true
+		return false, nil
+	}
+
+	l.count++
+	l.lastPrefix = common
 	if common != "" {
 		l.showPrefix(common)
 		return true, nil
@@ -132,7 +132,7 @@ func (l *driverListing) add(ctx context.Context, e *listedEntry) (hasRoom bool, 
 
 	v, err := l.names.listedVersion(ctx, key, e)
 	if v == nil {
-		// acceptName has counted the entry, but the object was removed since, or its attributes cannot be read.
+		// The object was removed since it was listed, or its attributes cannot be read.
 		l.count--
 		hasRoom = err == nil
 		return hasRoom, err

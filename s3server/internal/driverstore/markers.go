@@ -122,8 +122,8 @@ func (k *keyVersions) add(b *driverBucket, e *storage.VersionEntry) *listedEntry
 	return entry
 }
 
-// withMarker yields a version. If the latest version is not current, its object was removed, and withMarker first
-// yields the delete marker that the driver does not store (see markerSuffix).
+// withMarker yields a listed version, and before it the delete marker that the driver does not store, if S3 shows one
+// (see markerSuffix). S3 does if the latest version is not current, because its object was removed.
 func (e *listedEntry) withMarker(yield func(*listedEntry) bool) {
 	isRemoved := e.isLatest && !e.Current && !e.marker && !e.IsPrefix
 	if !isRemoved {
@@ -183,17 +183,31 @@ func (n *driverNames) findMarker(ctx context.Context, key, id string) (*state.Ve
 	if !n.bucket.keepsVersions() {
 		return nil, nil
 	}
+	if id == "" {
+		return n.newestMarker(ctx, key)
+	}
 	for e, err := range n.versionsOf(ctx, key) {
 		if err != nil {
 			return nil, err
 		}
-		if e.marker && (e.id == id || id == "") {
+		if e.marker && e.id == id {
 			return e.markerVersion(key), nil
 		}
-		if id == "" {
-			// The first version is the newest, and is not a marker.
-			return nil, nil
+	}
+	return nil, nil
+}
+
+// newestMarker returns the newest version of a key if it is a delete marker, or else nil.
+func (n *driverNames) newestMarker(ctx context.Context, key string) (*state.Version, error) {
+	for e, err := range n.versionsOf(ctx, key) {
+		if err != nil {
+			return nil, err
 		}
+		// The first version is the newest.
+		if e.marker {
+			return e.markerVersion(key), nil
+		}
+		return nil, nil
 	}
 	return nil, nil
 }

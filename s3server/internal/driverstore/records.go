@@ -68,13 +68,13 @@ func (b *driverBucket) openRecords(ctx context.Context, create bool) (*records, 
 		return r, nil
 	}
 
-	// Without a private place, which only some drivers have, the records are among the objects of the bucket.
+	// Some drivers can store private objects of the server. Otherwise, the records are among the objects of the bucket.
 	r := &records{driver: b.driver, bucket: b.name, prefix: recordPrefix}
 	if private, ok := b.store.Service.(driver.PrivateDriver); ok {
 		drv, err := private.PrivateDriver(ctx, b.name, create)
 		isMissing := storage.CodeOf(err) == storage.BucketNotFound
 		if isMissing && !create {
-			// The place is created with the first record.
+			// The first record will create the store of private objects.
 			return nil, nil
 		}
 		if err != nil {

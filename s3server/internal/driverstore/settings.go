@@ -19,23 +19,38 @@ const (
 	nearAge, farAge = 20 * time.Millisecond, 5 * time.Second
 )
 
-// read returns the settings of the bucket, from the cache if they are not too old. If noCache is true, it reads the
-// newest ones, for a caller that wants to change them.
-func (b *driverBucket) read(ctx context.Context, noCache bool) (*cachedBucket, error) {
-	b.mu.Lock()
-	cached := b.cached
-	b.mu.Unlock()
-
-	isLocal := b.description().Local
+// read returns the settings of the bucket, from the cache if they are not too old.
+func (b *driverBucket) read(ctx context.Context) (*cachedBucket, error) {
+	cached := b.cachedSettings()
 	maxAge := farAge
-	if isLocal {
+	if b.description().Local {
 		maxAge = nearAge
 	}
 	isFresh := cached != nil && time.Since(cached.readAt) < maxAge
-	if isFresh && !noCache {
+	if isFresh {
 		return cached, nil
 	}
 
+	// Old settings are better than none while the store of the records is unavailable.
+	return b.readStored(ctx, cached, cached)
+}
+
+// readNewest returns the settings of the bucket as they are stored now, for a caller that wants to change them.
+func (b *driverBucket) readNewest(ctx context.Context) (*cachedBucket, error) {
+	return b.readStored(ctx, b.cachedSettings(), nil)
+}
+
+// cachedSettings returns the settings in the cache, or nil if it is empty.
+func (b *driverBucket) cachedSettings() *cachedBucket {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.cached
+}
+
+// readStored reads the stored settings of the bucket, unless the revision shows that the cached ones are the same. While
+// the store of the records is unavailable, it returns the fallback, if that is not nil.
+func (b *driverBucket) readStored(ctx context.Context, cached, fallback *cachedBucket) (*cachedBucket, error) {
+	isLocal := b.description().Local
 	const create = false
 	r, err := b.openRecords(ctx, create)
 	if err != nil {
@@ -51,12 +66,6 @@ func (b *driverBucket) read(ctx context.Context, noCache bool) (*cachedBucket, e
 		if err == nil && revision == cached.revision {
 			return b.cacheSettings(cached.bucket, revision), nil
 		}
-	}
-
-	// Old settings are better than none while the store of the records is unavailable, but must not be changed.
-	fallback := cached
-	if noCache {
-		fallback = nil
 	}
 	return b.readRecord(ctx, r, fallback)
 }

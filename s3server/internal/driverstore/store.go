@@ -122,8 +122,7 @@ func (s *Store) readBucket(ctx context.Context, name string) (*driverBucket, *st
 		return nil, nil, err
 	}
 
-	const noCache = false
-	settings, err := b.read(ctx, noCache)
+	settings, err := b.read(ctx)
 	if s3error.Is(err, "NoSuchBucket") {
 		s.forget(b)
 	}
@@ -138,7 +137,8 @@ func (s *Store) Bucket(ctx context.Context, name string) (*state.Bucket, error) 
 	return b, err
 }
 
-// CreateBucket creates a bucket with these settings, unless there is one of this name, which stays as it is.
+// CreateBucket creates a bucket with these settings, unless there is one of this name, which stays as it is. created is
+// true if the driver has created a bucket, even if its settings could not be stored.
 func (s *Store) CreateBucket(ctx context.Context, b *state.Bucket) (created bool, err error) {
 	r := &driver.BucketRequest{Name: b.Name, ObjectLock: b.Locking != nil}
 	if b.Versioning == state.Enabled {
@@ -186,8 +186,7 @@ func (s *Store) undoCreate(ctx context.Context, bucket *driverBucket, settings *
 	defer bucket.settingsLock.Unlock()
 
 	// The bucket stays if it has a record, or if it is unknown whether it has one.
-	const noCache = true
-	stored, err := bucket.read(ctx, noCache)
+	stored, err := bucket.readNewest(ctx)
 	if err != nil || stored.revision != "" {
 		return
 	}
@@ -216,20 +215,20 @@ func (s *Store) ChangeBucket(ctx context.Context, name string, change func(*stat
 
 	const maxAttempts = 10
 	for range maxAttempts {
-		// The function change must see the newest settings, not those in the cache.
-		const noCache = true
-		cached, err := b.read(ctx, noCache)
+		stored, err := b.readNewest(ctx)
 		if err != nil {
 			return err
 		}
-		bucket := *cached.bucket
-		if err := change(&bucket); err != nil {
+		changed := *stored.bucket
+		if err := change(&changed); err != nil {
 			return err
 		}
-		if err := b.update(ctx, cached.bucket, &bucket); err != nil {
+
+		// The driver has some of the settings, and the record has all.
+		if err := b.update(ctx, stored.bucket, &changed); err != nil {
 			return err
 		}
-		err = b.write(ctx, &bucket, cached)
+		err = b.write(ctx, &changed, stored)
 		isOutdated := isCode(err, storage.PreconditionFailed)
 		if !isOutdated {
 			return err

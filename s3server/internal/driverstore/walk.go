@@ -223,8 +223,9 @@ func (w *nameWalk) stream(ctx context.Context, r *driver.ListRequest) (hasRoom b
 	}
 }
 
-// streamOne shows the names of one request. It returns in next the name after which the next request must start to skip
-// escaped names, or "" if there is no other request.
+// streamOne shows the names of one request. If it meets an escaped name, it ends early: next is then the name after
+// which another request must start to skip the escaped names. next is "" if no other request is needed. hasRoom is false
+// if the function show returned false.
 func (w *nameWalk) streamOne(ctx context.Context, r *driver.ListRequest) (hasRoom bool, next string, err error) {
 	for e, err := range w.entries(ctx, r) {
 		if err != nil {
@@ -235,11 +236,10 @@ func (w *nameWalk) streamOne(ctx context.Context, r *driver.ListRequest) (hasRoo
 		if err := w.readEscapedBefore(ctx, e.Key, folder, isEscaped); err != nil {
 			return false, "", err
 		}
-		// readEscapedBefore has read all escaped names of the folder, so skip them.
 		if isEscaped {
-			last := w.lastEscaped(e.Key, folder)
-			if last != "" {
-				return true, last, nil
+			// readEscapedBefore has read all escaped names of the folder, so skip them.
+			if next := w.lastEscaped(e.Key, folder); next != "" {
+				return true, next, nil
 			}
 			continue
 		}

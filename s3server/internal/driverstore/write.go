@@ -124,22 +124,6 @@ func conditionError(err error, c state.WriteCondition) error {
 // Put writes an object. It adds the entity tag and the checksum to the metadata after the body was read, because they
 // are known only then.
 func (s *Store) Put(ctx context.Context, w *state.Write, body *state.Body) (*state.Version, string, error) {
-	return s.write(ctx, w, func(b *driverBucket, r *driver.PutRequest, values url.Values) (*storage.Attrs, error) {
-		return b.put(ctx, r, body, func(crc storage.CRC32C) {
-			w.Object.SetContent(body.Digest)
-			b.keepContent(values, &w.Object, crc)
-			r.Metadata[reservedName] = values.Encode()
-		})
-	})
-}
-
-// write writes an object. It prepares a request, and values, the reserved metadata of the object. Then it calls put,
-// which passes both to the driver.
-func (s *Store) write(
-	ctx context.Context,
-	w *state.Write,
-	put func(b *driverBucket, r *driver.PutRequest, values url.Values) (*storage.Attrs, error),
-) (*state.Version, string, error) {
 	b, settings, err := s.bucketOf(ctx, w.Bucket)
 	if err != nil {
 		return nil, "", err
@@ -148,7 +132,12 @@ func (s *Store) write(
 	if err != nil {
 		return nil, "", err
 	}
-	attrs, err := put(b, r, values)
+
+	attrs, err := b.put(ctx, r, body, func(crc storage.CRC32C) {
+		w.Object.SetContent(body.Digest)
+		b.keepContent(values, &w.Object, crc)
+		r.Metadata[reservedName] = values.Encode()
+	})
 	if err != nil {
 		return nil, "", conditionError(storageerror.ToS3(err, w.Key), w.Condition)
 	}
@@ -210,14 +199,25 @@ func (b *driverBucket) writtenVersion(
 
 // Copy copies a version of an object, within the driver's store if the driver can.
 func (s *Store) Copy(ctx context.Context, w *state.Write, src *state.Version) (*state.Version, string, error) {
-	return s.write(ctx, w, func(b *driverBucket, r *driver.PutRequest, values url.Values) (*storage.Attrs, error) {
-		h := heldObjectOf(src)
-		attrs, err := b.copy(ctx, r, w, values, h)
-		if isCode(err, storage.Unsupported) {
-			return b.copyThrough(ctx, r, w, values, h)
-		}
-		return attrs, err
-	})
+	b, settings, err := s.bucketOf(ctx, w.Bucket)
+	if err != nil {
+		return nil, "", err
+	}
+	r, values, err := b.putRequest(ctx, w, settings)
+	if err != nil {
+		return nil, "", err
+	}
+
+	h := heldObjectOf(src)
+	attrs, err := b.copy(ctx, r, w, values, h)
+	if isCode(err, storage.Unsupported) {
+		attrs, err = b.copyThrough(ctx, r, w, values, h)
+	}
+	if err != nil {
+		return nil, "", conditionError(storageerror.ToS3(err, w.Key), w.Condition)
+	}
+	v, versionID := b.writtenVersion(ctx, w, settings, attrs)
+	return v, versionID, nil
 }
 
 // copy copies the object h within the driver's store, so that its bytes do not pass through this process. It completes

@@ -4,6 +4,8 @@ package expiry
 
 import (
 	"context"
+	"errors"
+	"iter"
 	"slices"
 	"strings"
 
@@ -60,32 +62,47 @@ const pageSize = 1000
 
 // expireUploads aborts the uploads that have been incomplete for as long as a rule permits.
 func (l *bucketRun) expireUploads() {
-	var pos state.UploadPosition
-	hasMore := true
-	for hasMore {
-		var page []*state.Upload
-		var err error
-		hasMore, err = l.store.ListUploads(
-			l.ctx, l.bucket.Name, state.Listing{Max: pageSize}, pos,
-			func(u *state.Upload, _ string) {
-				page = append(page, u)
-			},
-		)
+	for u, err := range l.uploads() {
 		if err != nil {
+			// The next run tries again.
 			return
 		}
-		// A page without uploads cannot advance the position.
-		if len(page) == 0 {
-			return
+		// If the upload is due, check that the rules still exist, and the upload as it is now.
+		if l.isExpired(u) && l.hasRules() && l.isExpired(l.uploadNow(u)) {
+			// If this fails, the next run tries again.
+			_ = l.store.Abort(l.ctx, u)
 		}
+	}
+}
 
-		for _, u := range page {
-			pos = state.UploadPosition{Key: u.Key, ID: u.ID}
-			// If the upload is due, check that the rules still exist, and the upload as it is now.
-			if l.isExpired(u) && l.hasRules() && l.isExpired(l.uploadNow(u)) {
-				// If this fails, the next run tries again.
-				_ = l.store.Abort(l.ctx, u)
+// uploads yields all uploads to the bucket, until an error.
+func (l *bucketRun) uploads() iter.Seq2[*state.Upload, error] {
+	return func(yield func(*state.Upload, error) bool) {
+		var pos state.UploadPosition
+		for {
+			var page []*state.Upload
+			hasMore, err := l.store.ListUploads(
+				l.ctx, l.bucket.Name, state.Listing{Max: pageSize}, pos,
+				func(u *state.Upload, _ string) {
+					page = append(page, u)
+				},
+			)
+			if err != nil {
+				yield(nil, err)
+				return
 			}
+			for _, u := range page {
+				if !yield(u, nil) {
+					return
+				}
+			}
+
+			// A page without uploads cannot advance the position.
+			if !hasMore || len(page) == 0 {
+				return
+			}
+			last := page[len(page)-1]
+			pos = state.UploadPosition{Key: last.Key, ID: last.ID}
 		}
 	}
 }
@@ -106,40 +123,60 @@ func (l *bucketRun) uploadNow(u *state.Upload) *state.Upload {
 
 // expireVersions applies the rules to all keys of the bucket.
 func (l *bucketRun) expireVersions() {
-	var pos state.VersionPosition
 	var versions []*state.Version // all versions of one key, the newest first
-	hasMore := true
-	for hasMore {
-		var page []*state.Version
-		var err error
-		hasMore, err = l.store.ListVersions(
-			l.ctx, l.bucket.Name, state.Listing{Max: pageSize}, pos,
-			func(v *state.Version, _ bool, _ string) {
-				page = append(page, v)
-			},
-		)
+	for v, err := range l.versions() {
 		if err != nil {
+			// The next run tries again.
 			return
 		}
-		// A page without versions cannot advance the position, so stop instead of asking for it forever.
-		if hasMore && len(page) == 0 {
-			return
+		isNextKey := len(versions) > 0 && versions[0].Key != v.Key
+		if isNextKey {
+			l.expireKey(versions)
+			versions = nil
 		}
-
-		// The versions of a key may be on several pages, so collect them until the next key.
-		for _, v := range page {
-			isNextKey := len(versions) > 0 && versions[0].Key != v.Key
-			if isNextKey {
-				l.expireKey(versions)
-				versions = nil
-			}
-			versions = append(versions, v)
-			pos = state.VersionPosition{Key: v.Key, ID: v.ID}
-		}
+		versions = append(versions, v)
 	}
 
 	// No other key follows the last one.
 	l.expireKey(versions)
+}
+
+var errEmptyPage = errors.New("a page of versions is empty, but not the last")
+
+// versions yields all versions of the bucket, sorted by key and then from the newest to the oldest, until an error.
+func (l *bucketRun) versions() iter.Seq2[*state.Version, error] {
+	return func(yield func(*state.Version, error) bool) {
+		var pos state.VersionPosition
+		for {
+			var page []*state.Version
+			hasMore, err := l.store.ListVersions(
+				l.ctx, l.bucket.Name, state.Listing{Max: pageSize}, pos,
+				func(v *state.Version, _ bool, _ string) {
+					page = append(page, v)
+				},
+			)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for _, v := range page {
+				if !yield(v, nil) {
+					return
+				}
+			}
+
+			if !hasMore {
+				return
+			}
+			if len(page) == 0 {
+				// The position cannot advance, so the same page would follow forever.
+				yield(nil, errEmptyPage)
+				return
+			}
+			last := page[len(page)-1]
+			pos = state.VersionPosition{Key: last.Key, ID: last.ID}
+		}
+	}
 }
 
 // expireKey applies the rules to the versions of one key, which are sorted from the newest to the oldest. It begins

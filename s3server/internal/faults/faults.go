@@ -119,7 +119,7 @@ func (t *Trigger) selects(operation, bucket, key string) bool {
 // applies reports whether the next selected request gets the fault. Requests within the rate do not, and neither do the
 // first trigger.Skip requests beyond it.
 func (r *rule[F]) applies(now func() time.Time) bool {
-	if r.trigger.Rate > 0 && r.isWithinRate(now()) {
+	if r.trigger.Rate > 0 && r.allow(now()) {
 		return false
 	}
 	if r.skipCount < r.trigger.Skip {
@@ -129,8 +129,9 @@ func (r *rule[F]) applies(now func() time.Time) bool {
 	return true
 }
 
-// isWithinRate reports whether one more selected request is within the rate, so that the fault does not apply to it.
-func (r *rule[F]) isWithinRate(now time.Time) bool {
+// allow reports whether one more selected request is within the rate, and counts the request if so. The fault does not
+// apply to a request within the rate.
+func (r *rule[F]) allow(now time.Time) bool {
 	rate := float64(r.trigger.Rate)
 	// The requests of a tenth of a second may come at once.
 	burst := max(1, rate/10)
@@ -143,7 +144,7 @@ func (r *rule[F]) isWithinRate(now time.Time) bool {
 	}
 	r.refilled = now
 
-	// Each request within the rate takes one.
+	// Each request within the rate takes one from the allowance.
 	if r.allowance < 1 {
 		return false
 	}

@@ -131,8 +131,8 @@ func minSize(class, least string) int64 {
 	return defaultSize
 }
 
-// expires reports whether the rule removes versions[i] of a key's versions, the newest first, now. The caller must have
-// checked that the version is in the rule's scope.
+// expires reports whether the rule removes versions[i] now. versions has all versions of one key, the newest first. The
+// caller must have checked that the version is in the rule's scope.
 func (r *Rule) expires(versions []Version, i int, clock Clock) bool {
 	isCurrent := i == 0
 	if !isCurrent {
@@ -147,16 +147,14 @@ func (r *Rule) expires(versions []Version, i int, clock Clock) bool {
 	}
 
 	v := versions[0]
-	if !v.Marker {
-		return r.expiration(v, clock).IsOver(clock.Now)
-	}
-
-	// A delete marker expires only when no other version is left.
-	if len(versions) > 1 {
-		return false
-	}
-	if e.ExpiredObjectDeleteMarker != nil {
-		return *e.ExpiredObjectDeleteMarker
+	if v.Marker {
+		// A delete marker expires only when no other version is left.
+		if len(versions) > 1 {
+			return false
+		}
+		if e.ExpiredObjectDeleteMarker != nil {
+			return *e.ExpiredObjectDeleteMarker
+		}
 	}
 	return r.expiration(v, clock).IsOver(clock.Now)
 }

@@ -50,27 +50,23 @@ func (b *blobs) put(src *state.Body) (pieces []piece, err error) {
 	}
 
 	remaining := src.Size
-	for {
-		size := remaining
-		body := io.Reader(src)
-		// A body of unknown size, -1, has one piece.
-		isLast := remaining <= pieceSize
-		if !isLast {
-			size = pieceSize
-			body = io.LimitReader(src, pieceSize)
-		}
-
-		p, err := b.putPiece(body, size)
+	for remaining > pieceSize {
+		p, err := b.putPiece(io.LimitReader(src, pieceSize), pieceSize)
 		if err != nil {
 			b.release(pieces)
 			return nil, err
 		}
 		pieces = append(pieces, p)
-		if isLast {
-			return pieces, nil
-		}
-		remaining -= size
+		remaining -= pieceSize
 	}
+
+	// A body of unknown size, -1, has only this piece.
+	last, err := b.putPiece(src, remaining)
+	if err != nil {
+		b.release(pieces)
+		return nil, err
+	}
+	return append(pieces, last), nil
 }
 
 // putPiece stores src, which must have exactly size bytes, in a new blob. A size of -1 means any number of bytes.
@@ -154,14 +150,15 @@ func (b *blobs) retain(pieces []piece) {
 // counts. After many bytes were released, their memory returns to the operating system. Go's
 // collector alone would keep it until the heap has doubled, and an idle server for minutes.
 func (b *blobs) release(pieces []piece) {
-	if b.removeReferences(pieces) {
+	b.removeReferences(pieces)
+	if b.mustCollect() {
 		debug.FreeOSMemory()
 	}
 }
 
-// removeReferences removes one reference to the blob of each piece, and reports whether enough bytes were released
-// since it last said so that a garbage collection is worthwhile.
-func (b *blobs) removeReferences(pieces []piece) bool {
+// removeReferences removes one reference to the blob of each piece, and adds the bytes of blobs without references to
+// b.released.
+func (b *blobs) removeReferences(pieces []piece) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, p := range pieces {
@@ -175,6 +172,13 @@ func (b *blobs) removeReferences(pieces []piece) bool {
 		}
 	}
 
+}
+
+// mustCollect reports whether enough bytes were released for a garbage collection, and if so begins to count again.
+func (b *blobs) mustCollect() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+
 	// A collection takes longer if more is stored.
 	isWorthwhile := b.released >= max(freeSize, b.bytes.size()/2)
 	if isWorthwhile {
@@ -186,19 +190,20 @@ func (b *blobs) removeReferences(pieces []piece) bool {
 // slice returns the pieces of a range of the content. The range begins at offset and has length bytes.
 func slice(pieces []piece, offset, length int64) []piece {
 	var ranged []piece
+	skip := offset // bytes before the range
+	rest := length // bytes of the range that are still to come
 	for _, p := range pieces {
-		// Skip the pieces before the range. After that, offset is the start within p.
-		if offset >= p.size {
-			offset -= p.size
-			continue
-		}
-		if length <= 0 {
+		if rest <= 0 {
 			break
 		}
-		size := min(length, p.size-offset)
-		ranged = append(ranged, piece{blob: p.blob, offset: p.offset + offset, size: size})
-		offset = 0
-		length -= size
+		if skip >= p.size {
+			skip -= p.size
+			continue
+		}
+		size := min(rest, p.size-skip)
+		ranged = append(ranged, piece{blob: p.blob, offset: p.offset + skip, size: size})
+		skip = 0
+		rest -= size
 	}
 	return ranged
 }

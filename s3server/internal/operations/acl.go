@@ -16,28 +16,35 @@ func getACL(r *request.Request) error {
 	if err != nil {
 		return err
 	}
+	b, err := r.Bucket()
+	if err != nil {
+		return err
+	}
 
-	return getSetting("AccessControlPolicy", func(b *state.Bucket) (any, error) {
-		list := b.ACL
-		account := b.Account
-
-		// The request is for the ACL of an object.
-		if r.Target.Key != "" {
-			v, _, err := r.Find(state.VersionName{Bucket: r.Target.Bucket, Key: r.Target.Key, ID: id})
-			defer r.Server.Store.Release(v)
-			if err != nil {
-				return nil, err
-			}
-			list = v.Object.ACL
-			account = b.OwnerOf(&v.Object)
+	list := b.ACL
+	account := b.Account
+	if r.Target.Key != "" {
+		list, account, err = objectACL(r, b, id)
+		if err != nil {
+			return err
 		}
+	}
 
-		// Without ACLs, only the owner has permissions, for which the list is nil.
-		if b.Ownership == state.OwnerEnforced {
-			list = nil
-		}
-		return acl.ResponseOf(list, account, r.Server.Keys.AccountOf), nil
-	})(r)
+	// Without ACLs, only the owner has permissions, for which the list is nil.
+	if b.Ownership == state.OwnerEnforced {
+		list = nil
+	}
+	return r.WriteXML("AccessControlPolicy", acl.ResponseOf(list, account, r.Server.Keys.AccountOf))
+}
+
+// objectACL returns the ACL of the requested object in bucket b, or of its version id, and the account of its owner.
+func objectACL(r *request.Request, b *state.Bucket, id string) (list acl.List, account string, err error) {
+	v, _, err := r.Find(state.VersionName{Bucket: r.Target.Bucket, Key: r.Target.Key, ID: id})
+	defer r.Server.Store.Release(v)
+	if err != nil {
+		return nil, "", err
+	}
+	return v.Object.ACL, b.OwnerOf(&v.Object), nil
 }
 
 // A requestACL is the ACL that a request sets, in its headers or in its XML document.
@@ -74,17 +81,11 @@ func readACL(r *request.Request) (*requestACL, error) {
 
 // list returns the ACL that the request sets for the bucket b, or for an object in it. account is the owner
 // of that bucket or object.
-func (a *requestACL) list(account string, b *state.Bucket, isObject bool) (list acl.List, err error) {
+func (a *requestACL) list(account string, b *state.Bucket, isObject bool) (acl.List, error) {
 	if b.Ownership == state.OwnerEnforced {
 		return nil, s3error.New("AccessControlListNotSupported")
 	}
-
-	// The ACL is either in the document or in the headers.
-	if a.document != nil {
-		list, err = a.document.List(a.request.Server.Keys.AccountOf, account)
-	} else {
-		list, _, err = acl.OfHeader(a.request.Server.Keys.AccountOf, a.request.HTTP.Header, account, b.Account, isObject)
-	}
+	list, err := a.parse(account, b.Account, isObject)
 	if err != nil {
 		return nil, err
 	}
@@ -92,6 +93,16 @@ func (a *requestACL) list(account string, b *state.Bucket, isObject bool) (list 
 		return nil, s3error.New("AccessDenied")
 	}
 	return list, nil
+}
+
+// parse converts the request's document, or else its headers, to an ACL.
+func (a *requestACL) parse(account, bucketAccount string, isObject bool) (acl.List, error) {
+	lookup := a.request.Server.Keys.AccountOf
+	if a.document != nil {
+		return a.document.List(lookup, account)
+	}
+	list, _, err := acl.OfHeader(lookup, a.request.HTTP.Header, account, bucketAccount, isObject)
+	return list, err
 }
 
 // putBucketACL replaces the ACL of a bucket.

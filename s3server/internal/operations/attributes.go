@@ -138,27 +138,23 @@ func partsOf(r *request.Request, v *state.Version) *attributeParts {
 		MaxParts:         min(countHeader(r, "X-Amz-Max-Parts", r.Server.Limits.MaxPage), r.Server.Limits.MaxPage),
 	}
 	list.attributePage = page
-
 	page.NextPartNumberMarker = page.PartNumberMarker
 
-	// The marker is the number of a part, and the index of the next one.
-	for i := page.PartNumberMarker; i < len(v.Object.Parts); i++ {
-		isFull := len(page.Part) == page.MaxParts
-		if isFull {
-			// More parts follow, but a page for no parts says that nothing follows.
-			page.IsTruncated = page.MaxParts > 0
-			break
-		}
-
-		part := v.Object.Parts[i]
+	// The marker is the number of a part, and so the index of the next one.
+	parts := v.Object.Parts
+	for i := page.PartNumberMarker; i < len(parts) && len(page.Part) < page.MaxParts; i++ {
 		number := i + 1
 		page.Part = append(page.Part, attributePart{
 			PartNumber: number,
-			Size:       part.Size,
-			Elements:   checksum.ElementsOf(part.Sum),
+			Size:       parts[i].Size,
+			Elements:   checksum.ElementsOf(parts[i].Sum),
 		})
 		page.NextPartNumberMarker = number
 	}
+
+	// Like S3, a page for no parts says that nothing follows.
+	hasMore := page.NextPartNumberMarker < len(parts)
+	page.IsTruncated = hasMore && page.MaxParts > 0
 	return list
 }
 

@@ -94,7 +94,8 @@ func complete(r *request.Request, c *completion, condition state.WriteCondition)
 
 	// Change only a copy, because the completion may fail and the upload stay.
 	o := c.upload.Object
-	if err := setJoined(&o, c, parts); err != nil {
+	setJoined(&o, c, parts)
+	if err := checkJoined(&o, c); err != nil {
 		return nil, err
 	}
 
@@ -340,17 +341,19 @@ func (c *completion) tag() string {
 	return `"` + hex.EncodeToString(h.Sum(nil)) + "-" + strconv.Itoa(len(c.parts)) + `"`
 }
 
-// setJoined sets the size, the entity tag and the checksum of o from its parts, and fails if the client
-// asserts other values.
-func setJoined(o *state.Object, c *completion, parts []*state.Part) error {
+// setJoined sets the size, the entity tag and the checksum of o, which consists of these parts.
+func setJoined(o *state.Object, c *completion, parts []*state.Part) {
 	for _, p := range parts {
 		o.Parts = append(o.Parts, state.ObjectPart{Offset: o.Size, Size: p.Size, Sum: p.Sum})
 		o.Size += p.Size
 	}
-
+	o.Sum = c.upload.SumOf(parts)
 	// An encrypted object may have another tag than its parts imply.
 	o.ETag = o.Encryption.Tag(c.tag())
+}
 
+// checkJoined fails if the request names another size or checksum than that of the object, which setJoined has set.
+func checkJoined(o *state.Object, c *completion) error {
 	// The size is -1 if the client has not named it.
 	if c.size >= 0 && c.size != o.Size {
 		return s3error.New("InvalidRequest").WithMessage(
@@ -365,13 +368,13 @@ func setJoined(o *state.Object, c *completion, parts []*state.Part) error {
 	}
 
 	hasSum := c.sum.Kind != nil
-	if hasSum && c.sum.Kind != c.upload.Kind {
-		return request.BadChecksum(c.sum.Kind)
+	if !hasSum {
+		return nil
 	}
-	o.Sum = c.upload.SumOf(parts)
 	// Some clients omit the suffix "-N" of a composite checksum, which is the number of parts.
 	withoutCount, _, _ := strings.Cut(o.Sum.Value, "-")
-	if hasSum && c.sum.Value != o.Sum.Value && c.sum.Value != withoutCount {
+	hasSameValue := c.sum.Value == o.Sum.Value || c.sum.Value == withoutCount
+	if c.sum.Kind != c.upload.Kind || !hasSameValue {
 		return request.BadChecksum(c.sum.Kind)
 	}
 	return nil

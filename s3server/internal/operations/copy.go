@@ -43,11 +43,12 @@ func copySourceName(r *request.Request) (state.VersionName, error) {
 		return src, nil
 	}
 	values, err := url.ParseQuery(query)
-	src.ID = values.Get("versionId")
-	if err != nil || !r.Server.Store.ValidID(src.ID) {
+	versionID := values.Get("versionId")
+	if err != nil || !r.Server.Store.ValidID(versionID) {
 		return state.VersionName{}, s3error.New("InvalidArgument", "ArgumentName", "x-amz-copy-source").
 			WithMessage("Invalid version id specified")
 	}
+	src.ID = versionID
 	return src, nil
 }
 
@@ -152,28 +153,12 @@ func copyObject(r *request.Request) error {
 		)
 	}
 
-	// Like S3, copy all properties except the website redirection, which only the request can set.
 	if !replace {
-		redirection := o.Properties.Header.Get(state.Redirection)
-		o.Properties.Header = v.Object.Properties.Header.Clone()
-		o.Properties.Header.Del(state.Redirection)
-		if redirection != "" {
-			o.Properties.Header.Set(state.Redirection, redirection)
-		}
+		copyHeader(o, v)
 	}
-
-	// The tags have a directive of their own.
-	replaceTags, err := replacesProperties(r, "X-Amz-Tagging-Directive", "tagging")
-	if err != nil {
+	if err := copyTags(r, o, src, v); err != nil {
 		return err
 	}
-	if !replaceTags {
-		if err := access.AuthorizeTags(r, src, v.Object.Properties.Tags); err != nil {
-			return err
-		}
-		o.Properties.Tags = v.Object.Properties.Tags
-	}
-
 	if err := describeCopy(r, o, v); err != nil {
 		return err
 	}
@@ -183,6 +168,31 @@ func copyObject(r *request.Request) error {
 	}
 	setWriteHeaders(r, version, versionID)
 	return writeCopyResult(r, "CopyObjectResult", xmldoc.Time(version.Modified), version.Object.ETag, version.Object.Sum)
+}
+
+// copyHeader gives the copy o the properties of its source v. Like on S3, these do not include the website redirection,
+// which only the request can set.
+func copyHeader(o *state.Object, v *state.Version) {
+	redirection := o.Properties.Header.Get(state.Redirection)
+	o.Properties.Header = v.Object.Properties.Header.Clone()
+	o.Properties.Header.Del(state.Redirection)
+	if redirection != "" {
+		o.Properties.Header.Set(state.Redirection, redirection)
+	}
+}
+
+// copyTags gives the copy o the tags of its source v, which has the name src, unless the request replaces the tags. It
+// fails if the caller may not copy them.
+func copyTags(r *request.Request, o *state.Object, src state.VersionName, v *state.Version) error {
+	replace, err := replacesProperties(r, "X-Amz-Tagging-Directive", "tagging")
+	if err != nil || replace {
+		return err
+	}
+	if err := access.AuthorizeTags(r, src, v.Object.Properties.Tags); err != nil {
+		return err
+	}
+	o.Properties.Tags = v.Object.Properties.Tags
+	return nil
 }
 
 // copyChanges has the headers with which a copy of an object to itself has an effect, even if it

@@ -51,17 +51,8 @@ func listVersions(r *request.Request) error {
 	}
 
 	pos := state.VersionPosition{Key: r.Query.Get("key-marker"), ID: r.Query.Get("version-id-marker")}
-	if r.Server.Strict && r.Has("version-id-marker") && pos.ID == "" {
-		return s3error.New("InvalidArgument", "ArgumentName", "version-id-marker", "ArgumentValue", "").
-			WithMessage("A version-id marker cannot be empty.")
-	}
-	if pos.ID != "" && pos.Key == "" {
-		return s3error.New("InvalidArgument", "ArgumentName", "version-id-marker", "ArgumentValue",
-			pos.ID).WithMessage("A version-id marker cannot be specified without a key marker.")
-	}
-	if pos.ID != "" && !r.Server.Store.ValidID(pos.ID) {
-		return s3error.New("InvalidArgument", "ArgumentName", "version-id-marker", "ArgumentValue",
-			pos.ID).WithMessage("Invalid version id specified")
+	if err := checkVersionMarker(r, pos); err != nil {
+		return err
 	}
 
 	result := versionList{
@@ -104,6 +95,27 @@ func listVersions(r *request.Request) error {
 		result.NextVersionIDMarker = ""
 	}
 	return r.WriteXML("ListVersionsResult", result)
+}
+
+// checkVersionMarker fails if the parameter version-id-marker, which is pos.ID, is not valid.
+func checkVersionMarker(r *request.Request, pos state.VersionPosition) error {
+	invalid := func(message string) error {
+		return s3error.New("InvalidArgument", "ArgumentName", "version-id-marker", "ArgumentValue", pos.ID).
+			WithMessage("%s", message)
+	}
+	if pos.ID == "" {
+		if r.Server.Strict && r.Has("version-id-marker") {
+			return invalid("A version-id marker cannot be empty.")
+		}
+		return nil
+	}
+	if pos.Key == "" {
+		return invalid("A version-id marker cannot be specified without a key marker.")
+	}
+	if !r.Server.Store.ValidID(pos.ID) {
+		return invalid("Invalid version id specified")
+	}
+	return nil
 }
 
 // versionEntry returns the element of a listing for a version, which is a Version or a DeleteMarker.

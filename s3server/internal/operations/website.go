@@ -65,7 +65,7 @@ func serveWebsite(r *request.Request) error {
 	// The key of a document that is missing may be that of a folder, without the slash.
 	folder := key + "/"
 	indexDocument := folder + string(c.IndexDocument.Suffix)
-	if r.Target.Key == key && isReadable(r, indexDocument) {
+	if !namesFolder && isReadable(r, indexDocument) {
 		r.Writer.Header().Set("Location", encodePath(folder))
 		return r.Done(http.StatusFound)
 	}

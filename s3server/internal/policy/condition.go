@@ -165,20 +165,22 @@ func (c *condition) matches(r *Request) bool {
 	}
 
 	// Without a quantifier, a negated operator must hold for all values, and any other one for one of them.
-	needsAll := c.quantifier == "ForAllValues"
-	if c.quantifier == "" {
-		needsAll = c.operator.isNegated
-	}
+	isNegatedAlone := c.quantifier == "" && c.operator.isNegated
+	needsAll := c.quantifier == "ForAllValues" || isNegatedAlone
 	hasValue := hasKey && len(values) > 0
 	if !hasValue {
 		// An operator that must hold for all values holds for none.
 		return c.ifExists || needsAll
 	}
-	if needsAll {
-		isRefused := func(value string) bool { return !c.accepts(value) }
-		return !slices.ContainsFunc(values, isRefused)
+	if !needsAll {
+		return slices.ContainsFunc(values, c.accepts)
 	}
-	return slices.ContainsFunc(values, c.accepts)
+	for _, value := range values {
+		if !c.accepts(value) {
+			return false
+		}
+	}
+	return true
 }
 
 // matchesNull reports whether the operator Null is true: its value "true" demands that the request does not

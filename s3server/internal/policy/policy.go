@@ -28,17 +28,16 @@ type Policy struct {
 // A statement allows or denies actions. It has one of Principal and NotPrincipal, one of Action and
 // NotAction, and one of Resource and NotResource.
 type statement struct {
-	Sid             string
-	Effect          string
-	Principal       *principals
-	NotPrincipal    *principals
-	Action          oneOrMany[string]
-	NotAction       oneOrMany[string]
-	Resource        oneOrMany[string]
-	NotResource     oneOrMany[string]
-	Condition       conditions
-	hasUnusedAction bool // true if an action applies to none of the resources
-	hasEscapes      bool // true if "${*}", "${?}" and "${$}" mean characters
+	Sid          string
+	Effect       string
+	Principal    *principals
+	NotPrincipal *principals
+	Action       oneOrMany[string]
+	NotAction    oneOrMany[string]
+	Resource     oneOrMany[string]
+	NotResource  oneOrMany[string]
+	Condition    conditions
+	hasEscapes   bool // true if "${*}", "${?}" and "${$}" mean characters
 }
 
 // oneOrMany is a JSON list, or a single value that means a list of one element.
@@ -152,7 +151,7 @@ func Parse(document []byte, bucket string) (*Policy, error) {
 
 	// Restore also accepts statements with an action that applies to none of their resources.
 	for _, s := range p.Statement {
-		if s.hasUnusedAction {
+		if s.hasUnusedAction(bucket) {
 			return nil, malformedPolicy("Action does not apply to any resource(s) in statement")
 		}
 	}
@@ -269,31 +268,39 @@ func (s *statement) checkBucket(bucket string) error {
 		return malformedPolicy("Allow with NotPrincipal is not allowed.")
 	}
 
-	hasBucket, hasObjects, err := s.resourcesIn(bucket)
-	if err != nil {
+	if _, _, err := s.resourcesIn(bucket); err != nil {
 		return err
 	}
-	// An action on objects needs a resource with a key, and any other one a bucket.
+	for _, pattern := range slices.Concat(s.Action, s.NotAction) {
+		if len(actionsLike(pattern)) == 0 {
+			return malformedPolicy("Policy has invalid action")
+		}
+	}
+	return nil
+}
+
+// hasUnusedAction reports whether an action of the statement applies to none of its resources, such as s3:GetObject if
+// no resource has a key. checkBucket must have accepted the statement.
+func (s *statement) hasUnusedAction(bucket string) bool {
+	// AWS has no such rule for NotAction and NotResource.
+	if s.Action == nil || s.Resource == nil {
+		return false
+	}
+
+	// checkBucket has handled the error.
+	hasBucket, hasObjects, _ := s.resourcesIn(bucket)
 	applies := func(action string) bool {
 		if OnObjects(action) {
 			return hasObjects
 		}
 		return hasBucket
 	}
-	for _, pattern := range slices.Concat(s.Action, s.NotAction) {
-		actions := actionsLike(pattern)
-		if len(actions) == 0 {
-			return malformedPolicy("Policy has invalid action")
-		}
-
-		// For example, s3:GetObject applies to no resource without a key. Parse refuses the policy then. NotAction and
-		// NotResource have no such rule.
-		isUnused := !slices.ContainsFunc(actions, applies)
-		if isUnused && s.Action != nil && s.Resource != nil {
-			s.hasUnusedAction = true
+	for _, pattern := range s.Action {
+		if !slices.ContainsFunc(actionsLike(pattern), applies) {
+			return true
 		}
 	}
-	return nil
+	return false
 }
 
 // resourcesIn reports whether the resources of the statement name the bucket itself, and whether they name objects in

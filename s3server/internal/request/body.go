@@ -35,34 +35,34 @@ type Body struct {
 
 // OpenBody returns a reader of the body, which fails at the end if the body does not match the headers.
 // OpenBody itself fails with EntityTooLarge if the announced size exceeds the limit.
-func (r *Request) OpenBody(p *Body, limit int64) (*state.Body, error) {
-	if p.size > limit {
-		return nil, TooLarge(p.size, limit)
+func (r *Request) OpenBody(b *Body, limit int64) (*state.Body, error) {
+	if b.size > limit {
+		return nil, TooLarge(b.size, limit)
 	}
 
 	src := io.Reader(r.HTTP.Body)
 	trailer := http.Header{}
-	if sign.IsChunked(p.payload) {
-		chunked := sign.NewReader(r.HTTP.Body, r.Caller.Seal, p.trailers)
+	if sign.IsChunked(b.payload) {
+		chunked := sign.NewReader(r.HTTP.Body, r.Caller.Seal, b.trailers)
 		src = chunked
 		trailer = chunked.Trailer
 	}
 
 	// The payload is a keyword, or the SHA-256 of the body in hexadecimal.
-	hasSHA256 := len(p.payload) == hex.EncodedLen(sha256.Size)
-	d := checksum.NewDigest(p.Kind, hasSHA256)
+	hasSHA256 := len(b.payload) == hex.EncodedLen(sha256.Size)
+	digest := checksum.NewDigest(b.Kind, hasSHA256)
 	return &state.Body{
 		// Read one byte more than announced, to detect a body that is too long.
-		From:   io.TeeReader(io.LimitReader(src, p.size+1), d),
-		Size:   p.size,
-		Digest: d,
+		From:   io.TeeReader(io.LimitReader(src, b.size+1), digest),
+		Size:   b.size,
+		Digest: digest,
 		// Check is called at the end of the body, when the trailer has been read, too.
 		Check: func() error {
-			if d.Size != p.size {
+			if digest.Size != b.size {
 				return s3error.New("IncompleteBody").
-					WithMessage("The request body is not the announced %d bytes long", p.size)
+					WithMessage("The request body is not the announced %d bytes long", b.size)
 			}
-			return p.check(d, trailer)
+			return b.check(digest, trailer)
 		},
 	}, nil
 }
@@ -75,17 +75,17 @@ func TooLarge(size, limit int64) *s3error.Error {
 
 // ExpectBody reads the headers that describe the body: its size, hash, checksum and trailers.
 func (r *Request) ExpectBody() (*Body, error) {
-	p := &Body{payload: r.Caller.Seal.Payload, size: r.HTTP.ContentLength}
-	if err := p.readPayload(r); err != nil {
+	b := &Body{payload: r.Caller.Seal.Payload, size: r.HTTP.ContentLength}
+	if err := b.readPayload(r); err != nil {
 		return nil, err
 	}
-	if err := p.readSums(r.HTTP.Header); err != nil {
+	if err := b.readSums(r.HTTP.Header); err != nil {
 		return nil, err
 	}
-	if err := p.readTrailers(r.HTTP.Header.Get("X-Amz-Trailer")); err != nil {
+	if err := b.readTrailers(r.HTTP.Header.Get("X-Amz-Trailer")); err != nil {
 		return nil, err
 	}
-	return p, p.resolveChecksum(r.HTTP.Header)
+	return b, b.resolveChecksum(r.HTTP.Header)
 }
 
 // readTrailers reads the names of the trailers, which are headers after the body, that the header X-Amz-Trailer
@@ -190,11 +190,11 @@ func isPayload(value string) bool {
 // resolveChecksum selects the kind of checksum to compute for the body, and fails if headers name
 // different kinds.
 func (b *Body) resolveChecksum(header http.Header) error {
-	var err error
-	b.Kind, err = requestedKind(header, b.SentKind)
+	kind, err := requestedKind(header, b.SentKind)
 	if err != nil {
 		return err
 	}
+	b.Kind = kind
 	b.isNamed = header.Get(checksum.AlgorithmHeader) != ""
 
 	name := header.Get(checksum.SDKAlgorithmHeader)
@@ -206,8 +206,7 @@ func (b *Body) resolveChecksum(header http.Header) error {
 			"x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.",
 		)
 	}
-	isSameKind := checksum.ByName(name) == b.Kind
-	if !isSameKind {
+	if checksum.ByName(name) != kind {
 		return s3error.New("InvalidRequest").WithMessage("Value for x-amz-sdk-checksum-algorithm header is invalid.")
 	}
 	return nil
@@ -379,34 +378,34 @@ func (b *impatientBody) Read(p []byte) (int, error) {
 // OpenFile returns a reader of the file of a form, which fails at the end if the file's size is not
 // within the bounds, or if the file does not match the checksums in header.
 func OpenFile(file io.Reader, header http.Header, size formpolicy.Sizes) (*state.Body, error) {
-	p := &Body{}
-	err := p.readSums(header)
+	b := &Body{}
+	if err := b.readSums(header); err != nil {
+		return nil, err
+	}
+	kind, err := requestedKind(header, b.Sum.Kind)
 	if err != nil {
 		return nil, err
 	}
-	p.Kind, err = requestedKind(header, p.Sum.Kind)
-	if err != nil {
-		return nil, err
-	}
+	b.Kind = kind
 
 	// Read one byte more than permitted, to detect a file that is too long.
 	const needsSHA256 = false
-	d := checksum.NewDigest(p.Kind, needsSHA256)
+	digest := checksum.NewDigest(kind, needsSHA256)
 	return &state.Body{
-		From:   io.TeeReader(io.LimitReader(file, size.Most+1), d),
+		From:   io.TeeReader(io.LimitReader(file, size.Most+1), digest),
 		Size:   -1,
-		Digest: d,
+		Digest: digest,
 		Check: func() error {
-			if d.Size > size.Most {
-				return TooLarge(d.Size, size.Most)
+			if digest.Size > size.Most {
+				return TooLarge(digest.Size, size.Most)
 			}
-			if d.Size < size.Least {
+			if digest.Size < size.Least {
 				return s3error.New(
-					"EntityTooSmall", "ProposedSize", strconv.FormatInt(d.Size, 10), "MinSizeAllowed",
+					"EntityTooSmall", "ProposedSize", strconv.FormatInt(digest.Size, 10), "MinSizeAllowed",
 					strconv.FormatInt(size.Least, 10),
 				)
 			}
-			return p.check(d, nil)
+			return b.check(digest, nil)
 		},
 	}, nil
 }

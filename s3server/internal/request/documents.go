@@ -31,12 +31,12 @@ const (
 	DocumentTimeout = 30 * time.Second
 )
 
-// takePlace takes one of the places that limit how many requests do something at the same time. If the channel
-// places is full, takePlace waits, and fails with SlowDown after DocumentTimeout. Release frees the place.
-func takePlace(r *Request, places chan struct{}) error {
+// takeSlot takes one of the slots that limit how many requests do something at the same time. If the channel
+// slots is full, takeSlot waits, and fails with SlowDown after DocumentTimeout. releaseSlots frees the slot.
+func takeSlot(r *Request, slots chan struct{}) error {
 	select {
-	case places <- struct{}{}:
-		r.places = append(r.places, places)
+	case slots <- struct{}{}:
+		r.slots = append(r.slots, slots)
 		return nil
 	case <-time.After(DocumentTimeout):
 		return s3error.New("SlowDown")
@@ -45,12 +45,12 @@ func takePlace(r *Request, places chan struct{}) error {
 	}
 }
 
-// releasePlaces frees all places that the request has taken with takePlace.
-func (r *Request) releasePlaces() {
-	for _, places := range r.places {
-		<-places
+// releaseSlots frees all slots that the request has taken with takeSlot.
+func (r *Request) releaseSlots() {
+	for _, slots := range r.slots {
+		<-slots
 	}
-	r.places = nil
+	r.slots = nil
 }
 
 // admitDocument waits while too many large documents are in memory, and then sets the deadline of the
@@ -58,8 +58,8 @@ func (r *Request) releasePlaces() {
 func admitDocument(r *Request) error {
 	defer r.SetBodyDeadline()
 
-	if len(r.places) > 0 {
-		// The request already has a place.
+	if len(r.slots) > 0 {
+		// The request already has a slot.
 		return nil
 	}
 	// A document of unknown length, -1, may be large.
@@ -67,9 +67,9 @@ func admitDocument(r *Request) error {
 		return nil
 	}
 	if r.Caller.Anonymous {
-		return takePlace(r, r.Server.Documents.Anonymous)
+		return takeSlot(r, r.Server.Documents.Anonymous)
 	}
-	return takePlace(r, r.Server.Documents.Received)
+	return takeSlot(r, r.Server.Documents.Received)
 }
 
 // SetBodyDeadline limits the time in which the client must send the rest of the body.
@@ -155,7 +155,7 @@ func NewDocuments() *Documents {
 }
 
 // EnterListing waits while too many listings are in progress.
-func (r *Request) EnterListing() error { return takePlace(r, r.Server.Documents.Listings) }
+func (r *Request) EnterListing() error { return takeSlot(r, r.Server.Documents.Listings) }
 
 // reserve reserves memory for a document of n bytes until release is called. It fails with SlowDown if
 // all documents together would exceed d.Limit. Small documents do not count.
@@ -174,7 +174,7 @@ func (d *Documents) reserve(n int) (release func(), err error) {
 }
 
 // WriteXML responds with 200 and v as an XML element with this name. Before it sends the document, it frees the
-// places that the request has taken (see takePlace), so that a slow client does not delay other requests.
+// slots that the request has taken (see takeSlot), so that a slow client does not delay other requests.
 func (r *Request) WriteXML(name string, v any) error {
 	document, err := encodeXML(name, v)
 	if err != nil {
@@ -189,7 +189,7 @@ func (r *Request) WriteXML(name string, v any) error {
 	}
 	defer release()
 
-	r.releasePlaces()
+	r.releaseSlots()
 	r.SendDocument("application/xml", document)
 	return nil
 }
@@ -212,11 +212,11 @@ func encodeXML(name string, v any) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// WriteError responds with the error e. A 304 and a response to HEAD have no body, but like S3's the
+// WriteError responds with the error err. A 304 and a response to HEAD have no body, but like S3's the
 // latter has the media type that the document would have.
 func (r *Request) WriteError(err *s3error.Error) {
 	// A slow client must not delay other requests.
-	r.releasePlaces()
+	r.releaseSlots()
 
 	header := r.Writer.Header()
 	maps.Copy(header, err.Header)
@@ -231,17 +231,21 @@ func (r *Request) WriteError(err *s3error.Error) {
 		return
 	}
 
-	r.Refuse(func() {
-		head := xml.Header
-		if err.Status == http.StatusOK {
-			// As on S3, an error after a 200 follows the spaces that keep the connection alive while S3 joins parts.
-			head += strings.Repeat(" ", 64)
-		}
-		document := append([]byte(head), errorElement(err, r)...)
-		header.Set("Content-Length", strconv.Itoa(len(document)))
-		r.Writer.WriteHeader(err.Status)
-		_, _ = r.Writer.Write(document)
-	})
+	r.Refuse(func() { r.writeErrorDocument(err) })
+}
+
+// writeErrorDocument sends the status and the XML document of an error. It ignores a failure, which means that the
+// client has disconnected.
+func (r *Request) writeErrorDocument(err *s3error.Error) {
+	head := xml.Header
+	if err.Status == http.StatusOK {
+		// As on S3, an error after a 200 follows the spaces that keep the connection alive while S3 joins parts.
+		head += strings.Repeat(" ", 64)
+	}
+	document := append([]byte(head), errorElement(err, r)...)
+	r.Writer.Header().Set("Content-Length", strconv.Itoa(len(document)))
+	r.Writer.WriteHeader(err.Status)
+	_, _ = r.Writer.Write(document)
 }
 
 // errorElement returns the XML element Error of a response. The fields of err, which are names and values, become

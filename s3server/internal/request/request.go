@@ -35,9 +35,9 @@ type Request struct {
 	Events    []events.Event // events that are sent when the request succeeds
 	Failure   *s3error.Error // error of the response, or nil
 
-	// In each of these channels, the request occupies a place until it calls releasePlaces (see enter). The
+	// In each of these channels, the request occupies a slot until it calls releaseSlots (see takeSlot). The
 	// channels limit how many large documents and listings are handled at the same time.
-	places []chan struct{}
+	slots []chan struct{}
 }
 
 // New returns a request to a server. Its URL is not read yet.
@@ -61,7 +61,7 @@ func (r *Request) Open() *ResponseWriter {
 
 // Release frees what the request holds at its end.
 func (r *Request) Release() {
-	r.releasePlaces()
+	r.releaseSlots()
 	r.Server.Store.Release(r.lookup.version)
 }
 

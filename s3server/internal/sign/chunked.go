@@ -116,14 +116,11 @@ func (c *Reader) nextChunk() error {
 	}
 	isLast := size == 0
 
-	c.signature = ""
-	if c.isSigned {
-		var ok bool
-		c.signature, ok = strings.CutPrefix(extension, "chunk-signature=")
-		if !ok {
-			return s3error.New("SignatureDoesNotMatch").WithMessage("A chunk has no signature")
-		}
+	signature, hasSignature := strings.CutPrefix(extension, "chunk-signature=")
+	if c.isSigned && !hasSignature {
+		return s3error.New("SignatureDoesNotMatch").WithMessage("A chunk has no signature")
 	}
+	c.signature = signature
 
 	// Only the chunk before the last, empty one may be short.
 	if c.isShort && !isLast {

@@ -61,7 +61,7 @@ func TestConsoleIsForDevelopmentOnly(t *testing.T) {
 				env:   Environment{Lookup: environment(tt.lookup...)},
 			}
 
-			require.NoError(t, c.read())
+			require.NoError(t, c.readSettings())
 
 			require.Equal(t, tt.want, c.consoleAddress())
 		})

@@ -169,7 +169,7 @@ func TestMinIODefaultCredentials(t *testing.T) {
 		env:   Environment{Lookup: environment()},
 	}
 
-	require.NoError(t, c.read())
+	require.NoError(t, c.readSettings())
 
 	require.Equal(t, "minioadmin", c.credentials.AccessKeyID)
 	require.Equal(t, "minioadmin", c.credentials.SecretKey)

@@ -51,7 +51,7 @@ func (f *Flags) Serve(ctx context.Context, env Environment, service driver.Servi
 	defer restoreCollector()
 
 	c := &command{flags: f, env: env}
-	if err := c.read(); err != nil {
+	if err := c.readSettings(); err != nil {
 		return err
 	}
 
@@ -92,8 +92,8 @@ type command struct {
 	isAnnounced     bool         // true after the ready file was written
 }
 
-// read sets the fields that come from the environment and the manifest.
-func (c *command) read() (err error) {
+// readSettings reads the credentials, the users and the buckets of the server from the environment and the manifest.
+func (c *command) readSettings() (err error) {
 	c.credentials, err = findCredential(c.env.Lookup)
 	if err != nil {
 		return err
