@@ -349,25 +349,26 @@ func (d *bucketDriver) List(ctx context.Context, req *driver.ListRequest) (*stor
 		start.Key = req.Token[len(prefixToken):]
 	}
 
-	// The listing calls visit with each object, or with the common prefix of several keys.
+	// The listing calls add with each object, or with the common prefix of several keys.
 	page := &storage.Page{Entries: req.Entries[:0]}
-	lastToken := ""
-	listing := state.Listing{Prefix: req.Prefix, Delimiter: req.Delimiter, Max: req.Limit}
-	visit := func(v *state.Version, commonPrefix string) {
+	add := func(v *state.Version, commonPrefix string) {
 		if v == nil {
 			page.Entries = append(page.Entries, storage.ListEntry{Key: commonPrefix, IsPrefix: true})
-			lastToken = prefixToken + commonPrefix
 			return
 		}
 		page.Entries = append(page.Entries, entryOf(v))
-		lastToken = keyToken + v.Key
 	}
-	hasMore, err := d.server.Store.List(ctx, d.bucket, listing, start, visit)
+	listing := state.Listing{Prefix: req.Prefix, Delimiter: req.Delimiter, Max: req.Limit}
+	hasMore, err := d.server.Store.List(ctx, d.bucket, listing, start, add)
 	if err != nil {
 		return nil, storageerror.FromS3(err)
 	}
-	if hasMore {
-		page.Token = lastToken
+	if hasMore && len(page.Entries) > 0 {
+		last := page.Entries[len(page.Entries)-1]
+		page.Token = keyToken + last.Key
+		if last.IsPrefix {
+			page.Token = prefixToken + last.Key
+		}
 	}
 	return page, ctx.Err()
 }

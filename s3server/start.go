@@ -91,12 +91,11 @@ func (s *Server) start(c Config) error {
 	s.URL = urlOf(listener.Addr(), tlsConfig != nil)
 
 	// New has tried to create the buckets, but cannot return an error.
-	err = s.createBuckets()
-	if err == nil {
-		err = s.makeTrustingClient()
+	if err := s.createBuckets(); err != nil {
+		_ = listener.Close()
+		return err
 	}
-	if err != nil {
-		// The first error counts, not that of Close.
+	if err := s.makeTrustingClient(); err != nil {
 		_ = listener.Close()
 		return err
 	}

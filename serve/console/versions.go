@@ -89,11 +89,9 @@ func (h *Handler) listRemoved(r *http.Request) (any, error) {
 	opts := []storage.ListOption{storage.WithPrefix(q.Get("prefix")), storage.WithLimit(maxScan)}
 	page := &removedPage{lastKey: q.Get("after"), Entries: []entryView{}}
 	if storage.Supports(b, storage.Versioning) {
-		err = page.addVersions(r, b, opts)
-	} else {
-		err = page.addSoftDeleted(r, b, append(opts, storage.WithSoftDeleted()))
+		return page, page.addVersions(r, b, opts)
 	}
-	return page, err
+	return page, page.addSoftDeleted(r, b, append(opts, storage.WithSoftDeleted()))
 }
 
 // addVersions adds the removed objects of a bucket with versioning. Each entry describes the newest

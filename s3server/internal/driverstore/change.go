@@ -12,8 +12,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
-// Change lets the function change edit a copy of a version, and sends the differences to the driver: in its tags, lock,
-// ACL, storage class and restored copy. Other changes of the key wait meanwhile.
+// Change calls change with a copy of a version, and then sends the differences between both to the driver. They may be
+// in the tags, the lock, the ACL, the storage class and the restored copy. Other changes of the key wait meanwhile.
 func (s *Store) Change(
 	ctx context.Context, name state.VersionName, change func(*state.Bucket, *state.Version) error,
 ) (*state.Version, string, error) {

@@ -41,8 +41,8 @@ var errDecided = errors.New("another completion has decided")
 // the upload's record.
 //
 // The record may already have the decision of another completion. That completion may have written the object, so
-// newDecision fails if the object has changed since then. previous is the caller's own earlier decision, whose write had
-// no effect, or an empty one.
+// newDecision fails if the object has changed since then. previous is the caller's own earlier decision, whose write
+// had no effect, or an empty one.
 func (m *driverUploads) newDecision(
 	ctx context.Context, id string, r *driver.PutRequest, previous *decision,
 ) (*decision, error) {

@@ -186,8 +186,8 @@ func (w *nameWalk) beginsIn(item escapedName, n *escapedNames) bool {
 
 func compareNames(a, b escapedName) int { return strings.Compare(a.key, b.key) }
 
-// showEscaped shows those names in w.escaped, which readEscaped has read, that sort before the S3 key end, or all of them if end is
-// "". It reports whether the page has room for more names.
+// showEscaped shows those names in w.escaped, which readEscaped has read, that sort before the S3 key end, or all of
+// them if end is "". It reports whether the page has room for more names.
 func (w *nameWalk) showEscaped(ctx context.Context, end string) (hasRoom bool, err error) {
 	compareFirst := func(a, b *escapedNames) int {
 		return compareNames(a.items[0], b.items[0])

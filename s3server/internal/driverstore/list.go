@@ -186,8 +186,8 @@ func (s *Store) List(
 	return page.showAfter(ctx, pos.Key, b.names.newWalk)
 }
 
-// A walkFunc returns the walk that calls show with the names of a listing that follow a key. It is driverNames.newWalk or
-// driverNames.newVersionWalk.
+// A walkFunc returns the walk that calls show with the names of a listing that follow a key. It is driverNames.newWalk
+// or driverNames.newVersionWalk.
 type walkFunc func(l state.Listing, startAfter string, show func(*listedEntry) (bool, error)) *nameWalk
 
 // showAfter shows the names that follow a key, until the page is full, and reports whether there are more.

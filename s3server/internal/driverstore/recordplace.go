@@ -56,8 +56,8 @@ type identity struct {
 	Initiated time.Time // of an upload
 }
 
-// fullName returns the full name of the record that is stored under a name. Some records of older servers have none, but
-// their other fields show what they are.
+// fullName returns the full name of the record that is stored under a name. Some records of older servers have none,
+// but their other fields show what they are.
 func (i *identity) fullName(name string) string {
 	if name == bucketRecord && i.Name != "" {
 		return i.Name + "/" + name

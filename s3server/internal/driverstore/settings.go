@@ -47,8 +47,8 @@ func (b *driverBucket) cachedSettings() *cachedBucket {
 	return b.cached
 }
 
-// readStored reads the stored settings of the bucket, unless the revision shows that the cached ones are the same. While
-// the store of the records is unavailable, it returns the fallback, if that is not nil.
+// readStored reads the stored settings of the bucket, unless the revision shows that the cached ones are the same.
+// While the store of the records is unavailable, it returns the fallback, if that is not nil.
 func (b *driverBucket) readStored(ctx context.Context, cached, fallback *cachedBucket) (*cachedBucket, error) {
 	isLocal := b.description().Local
 	const create = false
@@ -87,7 +87,7 @@ func (b *driverBucket) readRecord(ctx context.Context, r *records, fallback *cac
 		return nil, storageerror.ToS3(sdkerror.WithoutEffect(err), b.name)
 	}
 
-	if err := bucket.Rename(b.name); err != nil {
+	if err := bucket.Init(b.name); err != nil {
 		return nil, err
 	}
 	return b.cacheSettings(bucket, revision), nil

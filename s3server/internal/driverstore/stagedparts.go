@@ -97,8 +97,8 @@ func (m *driverUploads) complete(
 	return m.joinStaged(ctx, records, u.ID, r, parts)
 }
 
-// joinDecided writes the object from its staged parts, such that a repeated completion cannot replace a newer object. It
-// first decides which object the write may replace, and stores that decision in the upload's record. If the object
+// joinDecided writes the object from its staged parts, such that a repeated completion cannot replace a newer object.
+// It first decides which object the write may replace, and stores that decision in the upload's record. If the object
 // changes before the write, joinDecided decides again.
 func (m *driverUploads) joinDecided(
 	ctx context.Context, records *records, id string, r *driver.PutRequest, parts []driver.Part,

@@ -66,7 +66,10 @@ func (m *driverUploads) sweepUploads(ctx context.Context, r *records) error {
 			Limit:  1,
 		})
 		if storage.CodeOf(err) == storage.ObjectNotFound {
-			err = m.dropUpload(ctx, u.ID)
+			if err := m.dropUpload(ctx, u.ID); err != nil {
+				return err
+			}
+			continue
 		}
 		if err != nil {
 			return err
@@ -102,26 +105,34 @@ func (m *driverUploads) sweepParts(ctx context.Context, r *records) error {
 // orphans returns the names of the parts whose uploads have no record.
 func (r *records) orphans(ctx context.Context) ([]string, error) {
 	var orphans []string
-	lastID := ""     // the upload of the previous part
-	isEnded := false // true if that upload has no record
+	lastID := ""      // the upload of the previous part
+	hasEnded := false // true if that upload has no record
 	for name, err := range r.list(ctx, "parts/", "") {
 		if err != nil {
 			return nil, err
 		}
 
-		// Look up each upload once, before its first part.
+		// The parts of an upload follow each other, so look up the upload before its first part.
 		id, _, _ := strings.Cut(strings.TrimPrefix(name, "parts/"), "/")
 		if id != lastID {
-			_, err := r.revision(ctx, uploadName(id))
-			lastID = id
-			isEnded = storage.CodeOf(err) == storage.ObjectNotFound
-			if err != nil && !isEnded {
+			hasEnded, err = r.isMissing(ctx, uploadName(id))
+			if err != nil {
 				return nil, err
 			}
+			lastID = id
 		}
-		if isEnded {
+		if hasEnded {
 			orphans = append(orphans, name)
 		}
 	}
 	return orphans, nil
+}
+
+// isMissing reports whether there is no record with this name.
+func (r *records) isMissing(ctx context.Context, name string) (bool, error) {
+	_, err := r.revision(ctx, name)
+	if storage.CodeOf(err) == storage.ObjectNotFound {
+		return true, nil
+	}
+	return false, err
 }

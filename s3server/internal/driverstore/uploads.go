@@ -358,7 +358,7 @@ func (m *driverUploads) checkOpen(ctx context.Context, u *state.Upload) error {
 	if _, err := m.upload(ctx, u.ID); err != nil {
 		return err
 	}
-	written, err := m.writtenObject(ctx, u)
+	written, err := m.recoverObject(ctx, u)
 	if err != nil {
 		return err
 	}
@@ -384,7 +384,7 @@ func (m *driverUploads) resolveFailure(
 	ctx context.Context, w *state.Write, u *state.Upload, cause error,
 ) (*storage.Attrs, error) {
 	// If the current object cannot be read, the upload counts as not complete.
-	current, _ := m.writtenObject(ctx, u)
+	current, _ := m.recoverObject(ctx, u)
 	if current != nil && mayBeWritten(cause) {
 		// Only the response of the driver was lost.
 		return current, nil
@@ -417,9 +417,9 @@ func (m *driverUploads) isLost(ctx context.Context, u *state.Upload) bool {
 	return storage.CodeOf(err) == storage.ObjectNotFound && m.dropUpload(ctx, u.ID) == nil
 }
 
-// writtenObject returns the current object of the key if the upload has written it, or else nil. If the server was
-// interrupted after it had written the object, the upload has remained, and writtenObject removes it.
-func (m *driverUploads) writtenObject(ctx context.Context, u *state.Upload) (*storage.Attrs, error) {
+// recoverObject returns the current object of the key if the upload has written it, or else nil. It then also removes
+// the upload, which has remained because the server was interrupted after it had written the object.
+func (m *driverUploads) recoverObject(ctx context.Context, u *state.Upload) (*storage.Attrs, error) {
 	v, err := m.bucket.find(ctx, u.Key, "")
 	if err != nil || v == nil {
 		return nil, err

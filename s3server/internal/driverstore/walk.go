@@ -35,8 +35,8 @@ type nameWalk struct {
 	listed  map[string]bool // folders whose escaped names were read
 }
 
-// newWalk returns a walk that calls show with the objects and common prefixes of a listing, after the key startAfter. If
-// the delimiter is not a slash, the walk shows all objects, because drivers group names only at slashes.
+// newWalk returns a walk that calls show with the objects and common prefixes of a listing, after the key startAfter.
+// If the delimiter is not a slash, the walk shows all objects, because drivers group names only at slashes.
 func (n *driverNames) newWalk(l state.Listing, startAfter string, show func(e *listedEntry) (bool, error)) *nameWalk {
 	hasOtherDelimiter := l.Delimiter != "" && l.Delimiter != "/"
 	if hasOtherDelimiter {
@@ -101,7 +101,7 @@ func (w *nameWalk) run(ctx context.Context) (hasRoom bool, err error) {
 		return true, nil
 	}
 
-	if err := w.enter(ctx); err != nil {
+	if err := w.readEscapedAtStart(ctx); err != nil {
 		return false, err
 	}
 	// If the driver escapes all names with the prefix, there are no others to request.
@@ -171,9 +171,9 @@ func sendable(key string) string {
 	return key
 }
 
-// enter reads the escaped names of the folders in which the walk begins, because the driver lists them at another place
-// than S3. The walk reads those of any other folder when it reaches that folder.
-func (w *nameWalk) enter(ctx context.Context) error {
+// readEscapedAtStart reads the escaped names of the folders in which the walk begins, because the driver lists them at
+// another place than S3. The walk reads those of any other folder when it reaches that folder.
+func (w *nameWalk) readEscapedAtStart(ctx context.Context) error {
 	// A request with a prefix or a start may leave out the escaped names, which begin with the mark instead.
 	startsInside := w.contains(w.startAfter) && w.startAfter != ""
 	if w.prefixInFolder() != "" || startsInside {
@@ -186,12 +186,12 @@ func (w *nameWalk) enter(ctx context.Context) error {
 	if w.listing.Delimiter != "" || !startsInside {
 		return nil
 	}
-	return w.enterInner(ctx)
+	return w.readEscapedInside(ctx)
 }
 
-// enterInner reads the escaped names of the inner folders that contain the start of the walk, such as a/ and a/b/ for
-// the start a/b/c.
-func (w *nameWalk) enterInner(ctx context.Context) error {
+// readEscapedInside reads the escaped names of the inner folders that contain the start of the walk, such as a/ and
+// a/b/ for the start a/b/c.
+func (w *nameWalk) readEscapedInside(ctx context.Context) error {
 	start := w.startAfter[len(w.folderKey):]
 	for end := range len(start) {
 		if start[end] != '/' {
@@ -211,8 +211,8 @@ func (w *nameWalk) enterInner(ctx context.Context) error {
 }
 
 // stream shows the names in S3's order, the escaped ones between the others. It returns false if the function show
-// returned false. In the driver's order, the escaped names of a folder follow each other. The method readEscaped has read them
-// already, so stream skips them with another request that starts after them, if the driver supports this.
+// returned false. In the driver's order, the escaped names of a folder follow each other. The method readEscaped has
+// read them already, so stream skips them with another request that starts after them, if the driver supports this.
 func (w *nameWalk) stream(ctx context.Context, r *driver.ListRequest) (hasRoom bool, err error) {
 	for {
 		hasRoom, next, err := w.streamOne(ctx, r)
@@ -224,8 +224,8 @@ func (w *nameWalk) stream(ctx context.Context, r *driver.ListRequest) (hasRoom b
 }
 
 // streamOne shows the names of one request. If it meets an escaped name, it ends early: next is then the name after
-// which another request must start to skip the escaped names. next is "" if no other request is needed. hasRoom is false
-// if the function show returned false.
+// which another request must start to skip the escaped names. next is "" if no other request is needed. hasRoom is
+// false if the function show returned false.
 func (w *nameWalk) streamOne(ctx context.Context, r *driver.ListRequest) (hasRoom bool, next string, err error) {
 	for e, err := range w.entries(ctx, r) {
 		if err != nil {

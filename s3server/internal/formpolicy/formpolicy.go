@@ -5,7 +5,6 @@ package formpolicy
 import (
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -40,14 +39,20 @@ func Parse(encoded string) (*Policy, error) {
 		return nil, s3error.New("InvalidPolicyDocument").WithMessage("Invalid Policy: Invalid base64.")
 	}
 
+	errInvalid := s3error.New("InvalidPolicyDocument").WithMessage("Invalid Policy: Invalid JSON.")
 	var p Policy
-	var fields map[string]json.RawMessage
-	err = errors.Join(json.Unmarshal(document, &p), json.Unmarshal(document, &fields))
-	if err != nil || p.Expiration.IsZero() || p.Conditions == nil {
-		return nil, s3error.New("InvalidPolicyDocument").WithMessage("Invalid Policy: Invalid JSON.")
+	if err := json.Unmarshal(document, &p); err != nil {
+		return nil, errInvalid
+	}
+	if p.Expiration.IsZero() || p.Conditions == nil {
+		return nil, errInvalid
 	}
 
 	// The names must have this case of letters, which json.Unmarshal does not demand.
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(document, &fields); err != nil {
+		return nil, errInvalid
+	}
 	for name := range fields {
 		if name != "expiration" && name != "conditions" {
 			return nil, s3error.New("InvalidPolicyDocument").WithMessage("Invalid Policy: Unexpected: '%s'.", name)

@@ -41,31 +41,41 @@ func rejectHeaders(header http.Header, names ...string) error {
 	return nil
 }
 
-// failedConditions returns the headers, if any, whose conditions are false for a version: required is If-Match or
-// If-Unmodified-Since, and forbidden is If-None-Match or If-Modified-Since. A condition on the entity tag overrides the
-// one on the date.
-func failedConditions(header http.Header, prefix string, v *state.Version) (required, forbidden string) {
-	// Dates in headers have whole seconds.
-	modified := v.Modified.Truncate(time.Second)
-
-	match := headertext.Lines(header, prefix+"If-Match")
-	unmodifiedSince, hasUnmodifiedSince := readDate(header, prefix+"If-Unmodified-Since")
-	switch {
-	case match != "" && !state.Matches(match, v.Object.ETag):
-		required = "If-Match"
-	case match == "" && hasUnmodifiedSince && modified.After(unmodifiedSince):
-		required = "If-Unmodified-Since"
+// failedMatch returns If-Match or If-Unmodified-Since if the condition in this header is false for a version, or else
+// "". If-Match overrides the other one.
+func failedMatch(header http.Header, prefix string, v *state.Version) string {
+	if match := headertext.Lines(header, prefix+"If-Match"); match != "" {
+		if !state.Matches(match, v.Object.ETag) {
+			return "If-Match"
+		}
+		return ""
 	}
-
-	noneMatch := headertext.Lines(header, prefix+"If-None-Match")
-	modifiedSince, hasModifiedSince := readDate(header, prefix+"If-Modified-Since")
-	switch {
-	case noneMatch != "" && state.Matches(noneMatch, v.Object.ETag):
-		forbidden = "If-None-Match"
-	case noneMatch == "" && hasModifiedSince && !modified.After(modifiedSince):
-		forbidden = "If-Modified-Since"
+	date, hasDate := readDate(header, prefix+"If-Unmodified-Since")
+	if hasDate && modifiedAfter(v, date) {
+		return "If-Unmodified-Since"
 	}
-	return required, forbidden
+	return ""
+}
+
+// failedNoneMatch returns If-None-Match or If-Modified-Since if the condition in this header is false for a version, or
+// else "". If-None-Match overrides the other one.
+func failedNoneMatch(header http.Header, prefix string, v *state.Version) string {
+	if noneMatch := headertext.Lines(header, prefix+"If-None-Match"); noneMatch != "" {
+		if state.Matches(noneMatch, v.Object.ETag) {
+			return "If-None-Match"
+		}
+		return ""
+	}
+	date, hasDate := readDate(header, prefix+"If-Modified-Since")
+	if hasDate && !modifiedAfter(v, date) {
+		return "If-Modified-Since"
+	}
+	return ""
+}
+
+// modifiedAfter reports whether a version was modified after a date, which has whole seconds.
+func modifiedAfter(v *state.Version, date time.Time) bool {
+	return v.Modified.Truncate(time.Second).After(date)
 }
 
 // readDate reads the date in a header. It reports false if there is none. As RFC 9110 demands, an
@@ -78,11 +88,10 @@ func readDate(header http.Header, name string) (date time.Time, ok bool) {
 // CheckRead fails if a condition in the headers of a read does not hold for a version. It checks the conditions in the
 // order of RFC 9110.
 func CheckRead(header http.Header, v *state.Version) error {
-	required, forbidden := failedConditions(header, "", v)
-	if required != "" {
-		return s3error.New("PreconditionFailed", "Condition", required)
+	if name := failedMatch(header, "", v); name != "" {
+		return s3error.New("PreconditionFailed", "Condition", name)
 	}
-	if forbidden != "" {
+	if failedNoneMatch(header, "", v) != "" {
 		return s3error.New("NotModified").
 			WithHeader("Etag", v.Object.ETag).WithHeader("Last-Modified", v.Modified.Format(http.TimeFormat))
 	}
@@ -92,8 +101,8 @@ func CheckRead(header http.Header, v *state.Version) error {
 // CheckSource fails with PreconditionFailed if a condition on the source of a copy does not hold.
 func CheckSource(header http.Header, v *state.Version) error {
 	const prefix = "X-Amz-Copy-Source-"
-	required, forbidden := failedConditions(header, prefix, v)
-	if name := cmp.Or(forbidden, required); name != "" {
+	name := cmp.Or(failedNoneMatch(header, prefix, v), failedMatch(header, prefix, v))
+	if name != "" {
 		return s3error.New("PreconditionFailed", "Condition", strings.ToLower(prefix+name))
 	}
 	return nil

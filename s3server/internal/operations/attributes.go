@@ -57,7 +57,7 @@ func getAttributes(r *request.Request) error {
 	if err := rejectEncryptionHeaders(r.HTTP.Header); err != nil {
 		return err
 	}
-	return getFromVersion("GetObjectAttributesResponse", func(v *state.Version) (any, error) {
+	return writeFromVersion(r, "GetObjectAttributesResponse", func(v *state.Version) (any, error) {
 		if err := checkReadKey(r, v.Object.Encryption, state.CustomerPrefix); err != nil {
 			return nil, err
 		}
@@ -67,7 +67,7 @@ func getAttributes(r *request.Request) error {
 
 		r.Writer.Header().Set("Last-Modified", v.Modified.Format(http.TimeFormat))
 		return attributesOf(r, v, names), nil
-	})(r)
+	})
 }
 
 // attributesOf returns the attributes of a version that have these names. The others stay empty.

@@ -99,20 +99,9 @@ func complete(r *request.Request, c *completion, condition state.WriteCondition)
 		return nil, err
 	}
 
-	// If the client disconnects, the completion continues, and a repeated request waits for it. Only the
-	// end of the server cancels it.
-	ctx, cancel := context.WithCancel(context.WithoutCancel(r.HTTP.Context()))
+	// If the client disconnects, the completion continues, and a repeated request waits for it.
+	ctx, cancel := serverContext(r)
 	defer cancel()
-	stop := context.AfterFunc(r.HTTP.Context(), func() {
-		// The client has disconnected.
-		select {
-		case <-r.Server.Done:
-			cancel()
-		case <-ctx.Done():
-		}
-	})
-	defer stop()
-
 	v, versionID, err := r.Server.Store.Complete(ctx, writeOf(r, &o, condition), c.upload, parts)
 	if err != nil {
 		return nil, err
@@ -129,6 +118,24 @@ func complete(r *request.Request, c *completion, condition state.WriteCondition)
 	}
 	r.Server.Completed.Add(c.upload.ID, u)
 	return u, nil
+}
+
+// serverContext returns a context with the values of the request's context. It is not canceled when the client
+// disconnects, but after that only when the server ends.
+func serverContext(r *request.Request) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(r.HTTP.Context()))
+	stop := context.AfterFunc(r.HTTP.Context(), func() {
+		// The client has disconnected.
+		select {
+		case <-r.Server.Done:
+			cancel()
+		case <-ctx.Done():
+		}
+	})
+	return ctx, func() {
+		stop()
+		cancel()
+	}
 }
 
 // completeResultOf returns the result of a CompleteMultipartUpload that has made this version.

@@ -165,7 +165,8 @@ func writeObjectList(r *request.Request, page objectList) error {
 	return r.WriteXML("ListBucketResult", page)
 }
 
-// fill adds the entries that follow a position, and returns the position of the last one.
+// fill adds the entries that follow a position, and returns the position of the last one. The entries have no owners if
+// owners is nil.
 func (o *objectList) fill(
 	r *request.Request, l listRequest, pos state.Position, owners func(*state.Object) accounts.Owner,
 ) (last state.Position, err error) {
@@ -176,7 +177,11 @@ func (o *objectList) fill(
 			last = state.Position{Key: common, Prefix: true}
 			return
 		}
-		o.Contents = append(o.Contents, l.entry(v, owners))
+		entry := l.entry(v)
+		if owners != nil {
+			entry.Owner = new(owners(&v.Object))
+		}
+		o.Contents = append(o.Contents, entry)
 		last = state.Position{Key: v.Key}
 	})
 
@@ -188,9 +193,9 @@ func (o *objectList) fill(
 	return last, err
 }
 
-// entry returns the element for a version in a listing, without its owner if owners is nil.
-func (l listRequest) entry(v *state.Version, owners func(*state.Object) accounts.Owner) listedObject {
-	o := listedObject{
+// entry returns the element for a version in a listing, without its owner.
+func (l listRequest) entry(v *state.Version) listedObject {
+	return listedObject{
 		Key:               l.encode(v.Key),
 		LastModified:      xmldoc.Time(v.Modified),
 		ETag:              v.Object.ETag,
@@ -200,10 +205,6 @@ func (l listRequest) entry(v *state.Version, owners func(*state.Object) accounts
 		ChecksumType:      v.Object.Sum.Covers,
 		RestoreStatus:     l.restoreStatus(v),
 	}
-	if owners != nil {
-		o.Owner = new(owners(&v.Object))
-	}
-	return o
 }
 
 const tokenMAC = 8 // bytes

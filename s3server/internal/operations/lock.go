@@ -221,7 +221,7 @@ func (d *retention) lock(now time.Time) (state.Lock, error) {
 // bucket has no object lock.
 func getFromLock(name string, f func(state.Lock) (any, error)) handler {
 	return func(r *request.Request) error {
-		lockContent := func(v *state.Version) (any, error) {
+		return writeFromVersion(r, name, func(v *state.Version) (any, error) {
 			b, err := r.Bucket()
 			if err != nil {
 				return nil, err
@@ -230,8 +230,7 @@ func getFromLock(name string, f func(state.Lock) (any, error)) handler {
 				return nil, missingLocking()
 			}
 			return f(v.Object.Lock)
-		}
-		return getFromVersion(name, lockContent)(r)
+		})
 	}
 }
 

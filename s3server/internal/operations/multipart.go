@@ -79,20 +79,23 @@ func readUploadChecksum(u *state.Upload, header http.Header) error {
 		}
 	}
 	u.Covers = checksumType
+	return checkType(kind, checksumType)
+}
 
-	// Not every algorithm permits both types.
-	permitsType := false
+// checkType fails if the type of an upload's checksum is unknown, or if the algorithm does not permit it.
+func checkType(kind *checksum.Kind, checksumType string) error {
+	isPermitted := false
 	switch checksumType {
 	case checksum.Composite:
-		permitsType = kind.Composite
+		isPermitted = kind.Composite
 	case checksum.FullObject:
-		permitsType = kind.Full
+		isPermitted = kind.Full
 	default:
 		return s3error.New("InvalidRequest").WithMessage("Value for x-amz-checksum-type header is invalid.")
 	}
-	if !permitsType {
+	if !isPermitted {
 		return s3error.New("InvalidRequest").
-			WithMessage("The %s checksum type cannot be used with the %s checksum algorithm.", u.Covers, u.Kind.Label())
+			WithMessage("The %s checksum type cannot be used with the %s checksum algorithm.", checksumType, kind.Label())
 	}
 	return nil
 }

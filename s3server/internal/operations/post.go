@@ -21,27 +21,10 @@ import (
 
 // postObject stores the file of a form upload, if the form's policy permits it.
 func postObject(r *request.Request) error {
-	// Limit the time and the bytes of the fields, which precede the file.
-	r.SetBodyDeadline()
-	preamble := &bodyio.LimitedReader{Body: r.HTTP.Body, Left: maxPreamble, TooLarge: io.ErrUnexpectedEOF}
-	r.HTTP.Body = io.NopCloser(preamble)
-	reader, err := r.HTTP.MultipartReader()
-	if err != nil {
-		return s3error.New("PreconditionFailed", "Condition",
-			"Bucket POST must be of the enclosure-type multipart/form-data")
-	}
-	f, err := readForm(reader)
-	if preamble.Left < 0 {
-		// The form has too many bytes before its file, which is the cause of err.
-		return s3error.New("MaxPostPreDataLengthExceededError")
-	}
+	f, err := readFields(r)
 	if err != nil {
 		return err
 	}
-
-	// The limits for the fields do not apply to the file.
-	preamble.Left = math.MaxInt64
-	r.ClearBodyDeadline()
 
 	r.Target.Key = f.fields["key"]
 	if r.Target.Key == "" {
@@ -92,6 +75,31 @@ func postObject(r *request.Request) error {
 	}
 	setWriteHeaders(r, v, versionID)
 	return writeFormResponse(r, f, v)
+}
+
+// readFields reads the fields of the form, which precede the file. It limits their time and their bytes.
+func readFields(r *request.Request) (*form, error) {
+	r.SetBodyDeadline()
+	preamble := &bodyio.LimitedReader{Body: r.HTTP.Body, Left: maxPreamble, TooLarge: io.ErrUnexpectedEOF}
+	r.HTTP.Body = io.NopCloser(preamble)
+	reader, err := r.HTTP.MultipartReader()
+	if err != nil {
+		return nil, s3error.New("PreconditionFailed", "Condition",
+			"Bucket POST must be of the enclosure-type multipart/form-data")
+	}
+	f, err := readForm(reader)
+	if preamble.Left < 0 {
+		// The form has too many bytes before its file, which is the cause of err.
+		return nil, s3error.New("MaxPostPreDataLengthExceededError")
+	}
+	if err != nil {
+		return nil, err
+	}
+
+	// The limits do not apply to the file.
+	preamble.Left = math.MaxInt64
+	r.ClearBodyDeadline()
+	return f, nil
 }
 
 // permit checks the signature, the permission and the policy of a form, and returns the sizes that its

@@ -42,17 +42,23 @@ func deleteTagging(r *request.Request) error {
 // for the version that the request names, which it must not modify.
 func getFromVersion(name string, f func(*state.Version) (any, error)) handler {
 	return func(r *request.Request) error {
-		v, err := findVersion(r)
-		if err != nil {
-			return err
-		}
-		document, err := f(v)
-		r.Server.Store.Release(v)
-		if err != nil {
-			return err
-		}
-		return r.WriteXML(name, document)
+		return writeFromVersion(r, name, f)
 	}
+}
+
+// writeFromVersion responds with an XML element of this name. f returns its content for the version that the request
+// names, which it must not modify.
+func writeFromVersion(r *request.Request, name string, f func(*state.Version) (any, error)) error {
+	v, err := findVersion(r)
+	if err != nil {
+		return err
+	}
+	document, err := f(v)
+	r.Server.Store.Release(v)
+	if err != nil {
+		return err
+	}
+	return r.WriteXML(name, document)
 }
 
 // changeVersion changes the version that the request names with f, and responds with this status.

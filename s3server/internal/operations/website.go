@@ -207,34 +207,7 @@ func serveErrorDocument(r *request.Request, key string, status int) error {
 // writeHTML responds with an error as an HTML page. documentErr says why the website's error document
 // could not be served, and may be nil.
 func writeHTML(r *request.Request, err, documentErr *s3error.Error) error {
-	title := fmt.Sprintf("%d %s", err.Status, http.StatusText(err.Status))
-	var b bytes.Buffer
-	item := func(name, value string) {
-		fmt.Fprintf(&b, "<li>%s: %s</li>\n", name, html.EscapeString(value))
-	}
-
-	// The list remains open, so that more items can follow.
-	beginList := func(err *s3error.Error) {
-		b.WriteString("<ul>\n")
-		item("Code", err.Code)
-		item("Message", err.Message)
-		// Fields has names and values, alternating.
-		for i := 0; i+1 < len(err.Fields); i += 2 {
-			item(err.Fields[i], err.Fields[i+1])
-		}
-	}
-
-	fmt.Fprintf(&b, "<html>\n<head><title>%s</title></head>\n<body>\n<h1>%s</h1>\n", title, title)
-	beginList(err)
-	item("RequestId", r.ID)
-	item("HostId", s3error.HostID)
-	b.WriteString("</ul>\n")
-	if documentErr != nil {
-		b.WriteString("<h3>An Error Occurred While Attempting to Retrieve a Custom Error Document</h3>\n")
-		beginList(documentErr)
-		b.WriteString("</ul>\n")
-	}
-	b.WriteString("<hr/>\n</body>\n</html>\n")
+	page := errorPage(r, err, documentErr)
 
 	// Tell the log the error that the page shows.
 	r.Failure = err
@@ -244,7 +217,42 @@ func writeHTML(r *request.Request, err, documentErr *s3error.Error) error {
 	header.Set("Content-Type", "text/html; charset=utf-8")
 	r.Writer.WriteHeader(err.Status)
 	if r.HTTP.Method != http.MethodHead {
-		_, _ = r.Writer.Write(b.Bytes())
+		_, _ = r.Writer.Write(page)
 	}
 	return nil
+}
+
+// errorPage returns the HTML page of an error and, unless it is nil, of documentErr.
+func errorPage(r *request.Request, err, documentErr *s3error.Error) []byte {
+	title := fmt.Sprintf("%d %s", err.Status, http.StatusText(err.Status))
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "<html>\n<head><title>%s</title></head>\n<body>\n<h1>%s</h1>\n", title, title)
+	b.WriteString("<ul>\n")
+	writeItems(&b, err)
+	writeItem(&b, "RequestId", r.ID)
+	writeItem(&b, "HostId", s3error.HostID)
+	b.WriteString("</ul>\n")
+	if documentErr != nil {
+		b.WriteString("<h3>An Error Occurred While Attempting to Retrieve a Custom Error Document</h3>\n")
+		b.WriteString("<ul>\n")
+		writeItems(&b, documentErr)
+		b.WriteString("</ul>\n")
+	}
+	b.WriteString("<hr/>\n</body>\n</html>\n")
+	return b.Bytes()
+}
+
+// writeItems writes the items of a list that describe an error.
+func writeItems(b *bytes.Buffer, err *s3error.Error) {
+	writeItem(b, "Code", err.Code)
+	writeItem(b, "Message", err.Message)
+	// Fields has names and values, alternating.
+	for i := 0; i+1 < len(err.Fields); i += 2 {
+		writeItem(b, err.Fields[i], err.Fields[i+1])
+	}
+}
+
+// writeItem writes one item of an HTML list.
+func writeItem(b *bytes.Buffer, name, value string) {
+	fmt.Fprintf(b, "<li>%s: %s</li>\n", name, html.EscapeString(value))
 }

@@ -116,6 +116,7 @@ func (c *Reader) nextChunk() error {
 	}
 	isLast := size == 0
 
+	// The signature is checked at the end of the chunk, and only if chunks are signed.
 	signature, hasSignature := strings.CutPrefix(extension, "chunk-signature=")
 	if c.isSigned && !hasSignature {
 		return s3error.New("SignatureDoesNotMatch").WithMessage("A chunk has no signature")

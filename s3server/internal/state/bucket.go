@@ -19,7 +19,7 @@ import (
 
 // A Bucket is the name, the owner and the settings of a bucket. A Bucket is never modified. A
 // change makes a new Bucket, which replaces the old one. A store keeps a Bucket as JSON. After
-// decoding the JSON, call [Bucket.Rename].
+// decoding the JSON, call [Bucket.Init].
 type Bucket struct {
 	Name    string
 	Account string // id of the account that owns the bucket
@@ -31,10 +31,10 @@ type Bucket struct {
 	Settings
 }
 
-// Rename completes a bucket that was decoded from JSON: it sets the name, and parses the policy, which
+// Init completes a bucket that was decoded from JSON: it sets the name, and parses the policy, which
 // contains the name. If the JSON was copied from a bucket of another name, as a mirror or an overlay
-// does, Rename removes the lifecycle rules, because they must not remove objects of this bucket.
-func (b *Bucket) Rename(name string) (err error) {
+// does, Init removes the lifecycle rules, because they must not remove objects of this bucket.
+func (b *Bucket) Init(name string) (err error) {
 	storedName := cmp.Or(b.Name, name)
 	if storedName != name {
 		b.Lifecycle = nil

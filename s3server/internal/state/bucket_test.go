@@ -26,18 +26,18 @@ func TestBucketStoresEachSetting(t *testing.T) {
 		require.False(t, fields.Field(i).IsZero(), "newBucketWithEachSetting must set %s", fields.Type().Field(i).Name)
 	}
 
-	// Decoding brings back each setting. Rename parses the policy, which is decoded as text.
+	// Decoding brings back each setting. Init parses the policy, which is decoded as text.
 	document, err := json.Marshal(b)
 	require.NoError(t, err)
 	restored := &Bucket{}
 	require.NoError(t, json.Unmarshal(document, restored))
-	require.NoError(t, restored.Rename("photos"))
+	require.NoError(t, restored.Init("photos"))
 	require.Equal(t, b, restored)
 
 	// After the JSON was copied to another bucket, the policy is about that bucket.
 	copied := &Bucket{}
 	require.NoError(t, json.Unmarshal(document, copied))
-	require.NoError(t, copied.Rename("elsewhere"))
+	require.NoError(t, copied.Init("elsewhere"))
 	require.Contains(t, string(copied.Policy.Text()), `"arn:aws:s3:::elsewhere/*"`)
 }
 
