@@ -217,20 +217,22 @@ func (resp *response) writeHeader(body parts) *multipart.Writer {
 	h := resp.w.Header()
 	ranges := body.ranges
 
-	var mw *multipart.Writer
-	status := http.StatusPartialContent
+	var multipartWriter *multipart.Writer // nil unless there are several ranges
+	var status int
 	var length int64
 	switch len(ranges) {
 	case 0:
 		status = http.StatusOK
 		length = body.size
 	case 1:
+		status = http.StatusPartialContent
 		length = ranges[0].length
 		h.Set("Content-Range", ranges[0].contentRange(body.size))
 	default:
+		status = http.StatusPartialContent
 		length = body.length()
-		mw = multipart.NewWriter(resp.w)
-		h.Set("Content-Type", "multipart/byteranges; boundary="+mw.Boundary())
+		multipartWriter = multipart.NewWriter(resp.w)
+		h.Set("Content-Type", "multipart/byteranges; boundary="+multipartWriter.Boundary())
 	}
 
 	h.Set("Accept-Ranges", "bytes")
@@ -240,7 +242,7 @@ func (resp *response) writeHeader(body parts) *multipart.Writer {
 		h.Set("Content-Length", strconv.FormatInt(length, 10))
 	}
 	resp.w.WriteHeader(status)
-	return mw
+	return multipartWriter
 }
 
 // presentationHeaders lists the headers that say how to show and cache the object. objectHeaders lists

@@ -148,11 +148,10 @@ func (s *source) copyFromReader(w io.Writer, r byteRange) error {
 		return s.copyAll(w)
 	}
 
-	_, err := io.CopyN(io.Discard, s.reader, r.start-s.pos)
-	if err != nil {
+	if _, err := io.CopyN(io.Discard, s.reader, r.start-s.pos); err != nil {
 		return err
 	}
-	_, err = io.CopyN(w, s.reader, r.length)
+	_, err := io.CopyN(w, s.reader, r.length)
 	s.pos = r.end()
 	return err
 }
@@ -171,19 +170,21 @@ func (s *source) copyAll(w io.Writer) error {
 	isWhole := length == s.attrs.Size
 	hasChecksum := isWhole && s.attrs.CRC32C.Known
 	if hasChecksum {
-		held := &lastByteWriter{dst: w, remaining: length}
-		if err := s.writeRest(held, length); err != nil {
+		lastByte := &lastByteWriter{dst: w, remaining: length}
+		if err := s.writeRest(lastByte, length); err != nil {
 			return err
 		}
-		return held.release()
+		return lastByte.release()
 	}
 
 	if length <= sentWithHeader {
-		// Without io.ReaderFrom, net/http writes the bytes together with the header.
-		w = struct{ io.Writer }{w}
+		return s.writeRest(writerOnly{w}, length)
 	}
 	return s.writeRest(w, length)
 }
+
+// A writerOnly hides the method ReadFrom of a response, so that net/http writes the bytes together with the header.
+type writerOnly struct{ io.Writer }
 
 // writeRest copies the rest of the open body to w, and fails if it has fewer than length bytes.
 func (s *source) writeRest(w io.Writer, length int64) error {

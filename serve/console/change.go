@@ -123,7 +123,7 @@ func moveFolder(ctx context.Context, b storage.Bucket, src, dst string, merge bo
 		return changes{}, invalidArgument("to", "must be neither in the folder nor around it")
 	}
 
-	result, err := transferFolder(ctx, b, src, b, dst, merge, transfer.WithMove())
+	result, err := transferFolder(ctx, folder{b, src}, folder{b, dst}, merge, transfer.WithMove())
 	if err != nil {
 		return changes{}, err
 	}
@@ -140,13 +140,19 @@ func moveFolder(ctx context.Context, b storage.Bucket, src, dst string, merge bo
 // overlap reports whether one of two folders is in the other, or is the same.
 func overlap(src, dst string) bool { return strings.HasPrefix(dst, src) || strings.HasPrefix(src, dst) }
 
+// A folder of a bucket consists of the objects whose keys begin with prefix.
+type folder struct {
+	bucket storage.Bucket
+	prefix string // ends with a slash, or is "" for the whole bucket
+}
+
 // transferFolder copies or moves all objects of a folder to another one, except for the empty objects
-// that consoles store for folders.
+// that consoles store for folders. If merge is false, the other folder must be empty. An object that exists there is
+// not replaced, but reported as failed.
 func transferFolder(
-	ctx context.Context, srcBucket storage.Bucket, src string, dstBucket storage.Bucket, dst string, merge bool,
-	opts ...transfer.Option,
+	ctx context.Context, src, dst folder, merge bool, opts ...transfer.Option,
 ) (changes, error) {
-	if err := checkDestination(ctx, dstBucket, dst, merge); err != nil {
+	if err := checkDestination(ctx, dst.bucket, dst.prefix, merge); err != nil {
 		return changes{}, err
 	}
 
@@ -156,8 +162,8 @@ func transferFolder(
 	opts = append(opts, transfer.WithMissingOnly(), transfer.WithKeys(isObject))
 	report, err := transfer.Sync(
 		ctx,
-		transfer.Bucket(storage.Prefixed(dstBucket, dst)),
-		transfer.Bucket(storage.Prefixed(srcBucket, src)),
+		transfer.Bucket(storage.Prefixed(dst.bucket, dst.prefix)),
+		transfer.Bucket(storage.Prefixed(src.bucket, src.prefix)),
 		opts...,
 	)
 	if report == nil {
@@ -170,12 +176,12 @@ func transferFolder(
 
 	result := changes{Moved: report.Transferred, Failed: []failureView{}}
 	for _, failure := range report.Failures {
-		result.Failed = append(result.Failed, newFailureView(ctx, src+failure.Key, failure.Err))
+		result.Failed = append(result.Failed, newFailureView(ctx, src.prefix+failure.Key, failure.Err))
 	}
 	if report.Skipped > 0 {
 		// WithMissingOnly has skipped the objects that exist in the other folder.
 		result.Failed = append(result.Failed, failureView{
-			Key:   src,
+			Key:   src.prefix,
 			Error: "the other folder has the names of some objects",
 			Code:  storage.PreconditionFailed,
 		})

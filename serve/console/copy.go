@@ -39,7 +39,7 @@ func (h *Handler) copy(r *http.Request) (any, error) {
 		if isSameBucket && overlap(params.From, params.To) {
 			return nil, invalidArgument("to", "must be neither in the folder nor around it")
 		}
-		return transferFolder(r.Context(), b, params.From, dst, params.To, params.Merge)
+		return transferFolder(r.Context(), folder{b, params.From}, folder{dst, params.To}, params.Merge)
 	}
 
 	// The object may have changed since the page showed it.

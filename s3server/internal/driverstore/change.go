@@ -55,7 +55,7 @@ func (s *Store) Change(
 
 // change sends the differences between the old and the new state of a version to the driver.
 func (b *driverBucket) change(ctx context.Context, old, v *state.Version) error {
-	attrs := heldObjectOf(old).attrs
+	attrs := handleOf(old).attrs
 	req := &driver.ChangeRequest{
 		Key:              attrs.Key,
 		Version:          attrs.Version,
@@ -120,7 +120,7 @@ func (b *driverBucket) changeTags(ctx context.Context, r *driver.ChangeRequest, 
 func (b *driverBucket) reservedOf(v *state.Version) string {
 	properties := changesOf(&v.Object)
 	if !b.ownStore() {
-		properties.Del(keptHold) // providers do not store whether a legal hold has ended or was never set
+		properties.Del(entryHold) // providers do not store whether a legal hold has ended or was never set
 	}
 	return properties.Encode()
 }

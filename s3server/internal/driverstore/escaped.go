@@ -112,21 +112,23 @@ func (w *nameWalk) fill(ctx context.Context, names *escapedNames) error {
 		if err != nil {
 			return err
 		}
-		// An entry in an inner folder stands for the folder itself.
-		name := e.Key
-		isFolder := false
-		slash := strings.IndexByte(e.Key[len(names.name):], '/')
-		if slash >= 0 {
-			name = e.Key[:len(names.name)+slash+1]
-			isFolder = true
-		}
-
+		name, isFolder := names.itemOf(e.Key)
 		key, ok := w.names.Unescape(name, isFolder)
 		if ok && !isRecord(name) {
 			names.add(escapedName{key: key, name: name, entry: *e}, w)
 		}
 	}
 	return nil
+}
+
+// itemOf returns the item of the folder that a driver's name belongs to: the name itself, or the inner folder that
+// contains the name.
+func (n *escapedNames) itemOf(name string) (item string, isFolder bool) {
+	slash := strings.IndexByte(name[len(n.name):], '/')
+	if slash < 0 {
+		return name, false
+	}
+	return name[:len(n.name)+slash+1], true
 }
 
 // escapablePrefix returns the beginning of the prefix in the folder of the walk that is the same in the escaped names

@@ -192,7 +192,7 @@ type walkFunc func(l state.Listing, startAfter string, show func(*listedEntry) (
 
 // showAfter shows the names that follow a key, until the page is full, and reports whether there are more.
 func (l *driverListing) showAfter(ctx context.Context, key string, walk walkFunc) (hasMore bool, err error) {
-	if err := l.finishPrefix(ctx, key, walk); err != nil {
+	if err := l.repeatPrefix(ctx, key, walk); err != nil {
 		return false, err
 	}
 	add := func(e *listedEntry) (bool, error) { return l.add(ctx, e) }
@@ -200,9 +200,9 @@ func (l *driverListing) showAfter(ctx context.Context, key string, walk walkFunc
 	return l.hasMore, err
 }
 
-// finishPrefix begins a page that follows a key. If the key is within a common prefix that has later keys, it shows the
-// common prefix again, as S3 does, because the walk shows only names after the key.
-func (l *driverListing) finishPrefix(ctx context.Context, key string, walk walkFunc) error {
+// repeatPrefix begins a page that follows a key. As on S3, if the key is within a common prefix that has later keys,
+// the page begins with this common prefix, even if an earlier page has shown it.
+func (l *driverListing) repeatPrefix(ctx context.Context, key string, walk walkFunc) error {
 	common, isPrefix := l.listing.CommonPrefix(key)
 	if !isPrefix || l.startAfter != "" || l.lastPrefix == common {
 		return nil

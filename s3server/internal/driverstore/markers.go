@@ -246,7 +246,7 @@ func (b *driverBucket) removeImplied(ctx context.Context, r *state.RemoveRequest
 		// The version was removed in the meantime, and the marker with it.
 		return state.Removal{ID: r.ID}, nil
 	}
-	defer heldObjectOf(v).close()
+	defer handleOf(v).close()
 
 	if err := b.restoreVersion(ctx, v); err != nil {
 		return state.Removal{}, storageerror.ToS3(err, r.Key)
@@ -257,7 +257,7 @@ func (b *driverBucket) removeImplied(ctx context.Context, r *state.RemoveRequest
 // restoreVersion makes a noncurrent version the current one, unless the key has a current object. Because drivers
 // cannot move a version, it copies the version and then removes the old one, unless a lock forbids that.
 func (b *driverBucket) restoreVersion(ctx context.Context, v *state.Version) error {
-	attrs := heldObjectOf(v).attrs
+	attrs := handleOf(v).attrs
 	tags, err := b.tags(ctx, attrs, &driver.GetRequest{Key: attrs.Key, Version: attrs.Version})
 	if err != nil {
 		return err

@@ -31,19 +31,19 @@ const (
 
 // The reserved metadata is a text with the form of a URL's query. These are the names in the query.
 const (
-	keptETag       = "e" // MD5; for a multipart object, followed by "-N", the number of parts
-	keptCRC        = "c" // CRC32C of the bytes; the entries e, s and p are valid only for these bytes
-	keptSum        = "s" // NAME:VALUE:COVERS
-	keptParts      = "p" // sizes
-	keptPartSums   = "q" // checksums of the parts
-	keptEncryption = "n"
-	keptACL        = "a"
-	keptHold       = "l"
-	keptUpload     = "u"  // the id of the upload that made the object
-	keptHeader     = "h." // prefix of entries for headers
-	keptRestored   = "r"
-	keptClass      = "k"
-	keptAccount    = "o"
+	entryETag       = "e" // MD5; for a multipart object, followed by "-N", the number of parts
+	entryCRC        = "c" // CRC32C of the bytes; the entries e, s and p are valid only for these bytes
+	entrySum        = "s" // NAME:VALUE:COVERS
+	entryParts      = "p" // sizes
+	entryPartSums   = "q" // checksums of the parts
+	entryEncryption = "n"
+	entryACL        = "a"
+	entryHold       = "l"
+	entryUpload     = "u"  // the id of the upload that made the object
+	entryHeader     = "h." // prefix of entries for headers
+	entryRestored   = "r"
+	entryClass      = "k"
+	entryAccount    = "o"
 )
 
 // SetContentHeaders sets the headers for which [storage.Properties] has a field, such as Content-Type, except those
@@ -80,9 +80,9 @@ func contentField(p *storage.Properties, header string) *string {
 
 const metadataName = "x-amz-meta-"
 
-// propertiesOf splits the properties of an object into p, which has those for which the driver has fields, and kept,
+// propertiesOf splits the properties of an object into p, which has those for which the driver has fields, and reserved,
 // the values of the reserved metadata, which has the rest.
-func (b *driverBucket) propertiesOf(o *state.Object) (p storage.Properties, kept url.Values, err error) {
+func (b *driverBucket) propertiesOf(o *state.Object) (p storage.Properties, reserved url.Values, err error) {
 	// Even an object without user metadata has reserved metadata.
 	if err := b.requireFeature(storage.Metadata, "metadata"); err != nil {
 		return p, nil, err
@@ -92,8 +92,8 @@ func (b *driverBucket) propertiesOf(o *state.Object) (p storage.Properties, kept
 	}
 
 	p.Metadata = map[string]string{}
-	kept = url.Values{}
-	if err := b.splitHeader(o.Properties.Header, &p, kept); err != nil {
+	reserved = url.Values{}
+	if err := b.splitHeader(o.Properties.Header, &p, reserved); err != nil {
 		return p, nil, err
 	}
 	if o.Properties.Class != state.Standard {
@@ -102,12 +102,12 @@ func (b *driverBucket) propertiesOf(o *state.Object) (p storage.Properties, kept
 			return p, nil, err
 		}
 	}
-	return p, kept, keepControls(b, o, kept)
+	return p, reserved, addControls(b, o, reserved)
 }
 
 // splitHeader sets the fields and the metadata of p from the headers of an object, and puts the other headers into
-// kept. It fails with NotImplemented if metadata of the client has the name of the server's own.
-func (b *driverBucket) splitHeader(header http.Header, p *storage.Properties, kept url.Values) error {
+// reserved. It fails with NotImplemented if metadata of the client has the name of the server's own.
+func (b *driverBucket) splitHeader(header http.Header, p *storage.Properties, reserved url.Values) error {
 	for name, values := range header {
 		value := strings.Join(values, ",")
 		meta, isMetadata := strings.CutPrefix(strings.ToLower(name), metadataName)
@@ -123,16 +123,16 @@ func (b *driverBucket) splitHeader(header http.Header, p *storage.Properties, ke
 		case field != nil:
 			*field = value
 		default:
-			kept.Set(keptHeader+name, value)
+			reserved.Set(entryHeader+name, value)
 		}
 	}
 	return nil
 }
 
-// keepControls adds the encryption, the owner, the ACL, the upload's id and a legal hold that is off to values, the
+// addControls adds the encryption, the owner, the ACL, the upload's id and a legal hold that is off to values, the
 // reserved metadata of an object, because the driver has no fields for them. It fails with NotImplemented for an
 // encryption that a gateway cannot have.
-func keepControls(b *driverBucket, o *state.Object, values url.Values) error {
+func addControls(b *driverBucket, o *state.Object, values url.Values) error {
 	// Without an entry, restore sets the default, which is encryption by the store.
 	e := o.Encryption
 	if e.Algorithm != state.ByStore {
@@ -141,24 +141,24 @@ func keepControls(b *driverBucket, o *state.Object, values url.Values) error {
 				WithMessage("A gateway does not encrypt: it cannot take this encryption")
 		}
 		values.Set(
-			keptEncryption,
+			entryEncryption,
 			strings.Join([]string{e.Algorithm, e.KMSKey, strconv.FormatBool(e.BucketKey), e.CustomerMD5}, "\n"),
 		)
 	}
 
 	// Values that are the default need no metadata.
 	if o.Account != b.owner() {
-		values.Set(keptAccount, o.Account)
+		values.Set(entryAccount, o.Account)
 	}
 	// The driver cannot tell a hold that is off from one that was never set.
 	if o.Lock.Hold == "OFF" {
-		values.Set(keptHold, "OFF")
+		values.Set(entryHold, "OFF")
 	}
 	if o.ACL != nil {
-		values.Set(keptACL, aclText(o))
+		values.Set(entryACL, aclText(o))
 	}
 	if o.Upload != "" {
-		values.Set(keptUpload, o.Upload)
+		values.Set(entryUpload, o.Upload)
 	}
 	return nil
 }
@@ -169,18 +169,18 @@ func aclText(o *state.Object) string {
 	return string(document)
 }
 
-// keepContent adds the entity tag, the checksum and the list of parts of an object to values, its reserved metadata. It
+// addContent adds the entity tag, the checksum and the list of parts of an object to values, its reserved metadata. It
 // adds nothing if a layer encrypts the object, because the store must not learn a checksum of the plain bytes.
-func (b *driverBucket) keepContent(values url.Values, o *state.Object, crc storage.CRC32C) {
+func (b *driverBucket) addContent(values url.Values, o *state.Object, crc storage.CRC32C) {
 	// A layer that encrypts has metadata of its own.
 	mayBeEncrypted := len(b.description().HiddenMetadata) > 0
 	if mayBeEncrypted {
 		return
 	}
-	values.Set(keptETag, strings.Trim(o.ETag, `"`))
-	values.Set(keptCRC, crc.String())
+	values.Set(entryETag, strings.Trim(o.ETag, `"`))
+	values.Set(entryCRC, crc.String())
 	if o.Sum.Kind != nil {
-		values.Set(keptSum, o.Sum.Kind.Name+":"+o.Sum.Value+":"+o.Sum.Covers)
+		values.Set(entrySum, o.Sum.Kind.Name+":"+o.Sum.Value+":"+o.Sum.Covers)
 	}
 	if o.Parts == nil {
 		return
@@ -190,11 +190,11 @@ func (b *driverBucket) keepContent(values url.Values, o *state.Object, crc stora
 	sizes := partSizes(o.Parts)
 	sums := partSums(o.Parts)
 	isUnlimited := b.ownStore()
-	if isUnlimited || len(sizes) <= maxKeptParts {
-		values.Set(keptParts, sizes)
+	if isUnlimited || len(sizes) <= maxPartsEntry {
+		values.Set(entryParts, sizes)
 	}
-	if isUnlimited || len(sizes)+len(sums) <= maxKeptParts {
-		values.Set(keptPartSums, sums)
+	if isUnlimited || len(sizes)+len(sums) <= maxPartsEntry {
+		values.Set(entryPartSums, sums)
 	}
 }
 
@@ -258,17 +258,17 @@ func shownTags(tags map[string]string) []tagging.Tag {
 	return shown
 }
 
-// restore sets the properties of o from values, its reserved metadata, which propertiesOf and keepContent have made.
+// restore sets the properties of o from values, its reserved metadata, which propertiesOf and addContent have made.
 func (b *driverBucket) restore(o *state.Object, a *storage.Attrs, values url.Values) {
 	for name := range values {
-		if header, ok := strings.CutPrefix(name, keptHeader); ok {
+		if header, ok := strings.CutPrefix(name, entryHeader); ok {
 			o.Properties.Header[header] = []string{values.Get(name)}
 		}
 	}
 
 	// The encryption has one line for each of its fields. Without them, the store encrypts.
 	o.Encryption.Algorithm = state.ByStore
-	fields := strings.Split(values.Get(keptEncryption), "\n")
+	fields := strings.Split(values.Get(entryEncryption), "\n")
 	if len(fields) == 4 {
 		o.Encryption = state.Encryption{
 			Algorithm:   fields[0],
@@ -279,13 +279,13 @@ func (b *driverBucket) restore(o *state.Object, a *storage.Attrs, values url.Val
 	}
 
 	// The error for an object without an ACL is ignored, because the ACL then stays nil.
-	_ = json.Unmarshal([]byte(values.Get(keptACL)), &o.ACL)
-	o.Lock.Hold = cmp.Or(o.Lock.Hold, values.Get(keptHold))
-	o.Upload = values.Get(keptUpload)
+	_ = json.Unmarshal([]byte(values.Get(entryACL)), &o.ACL)
+	o.Lock.Hold = cmp.Or(o.Lock.Hold, values.Get(entryHold))
+	o.Upload = values.Get(entryUpload)
 
 	// An account of "" means that an anonymous client wrote the object.
-	o.Account = values.Get(keptAccount)
-	if !values.Has(keptAccount) {
+	o.Account = values.Get(entryAccount)
+	if !values.Has(entryAccount) {
 		o.Account = b.owner()
 	}
 	b.restoreContent(o, a, values)
@@ -294,10 +294,10 @@ func (b *driverBucket) restore(o *state.Object, a *storage.Attrs, values url.Val
 // restoreContent sets the entity tag, the checksum and the parts of o from its reserved metadata. It ignores these
 // values if another program has changed the object since, so that its CRC32C is not the stored one.
 func (b *driverBucket) restoreContent(o *state.Object, a *storage.Attrs, values url.Values) {
-	crc := values.Get(keptCRC)
+	crc := values.Get(entryCRC)
 	isUnchanged := crc != "" && crc == a.CRC32C.String()
 	if isUnchanged && b.keepsETags() {
-		o.ETag = `"` + values.Get(keptETag) + `"`
+		o.ETag = `"` + values.Get(entryETag) + `"`
 	} else {
 		o.ETag = b.etagOf(a.ETag, a.Revision)
 	}
@@ -314,12 +314,12 @@ func (b *driverBucket) restoreContent(o *state.Object, a *storage.Attrs, values 
 		return
 	}
 
-	// keepContent has stored NAME:VALUE:COVERS.
-	fields := strings.SplitN(values.Get(keptSum), ":", 3)
+	// addContent has stored NAME:VALUE:COVERS.
+	fields := strings.SplitN(values.Get(entrySum), ":", 3)
 	if len(fields) == 3 {
 		o.Sum = checksum.Sum{Kind: checksum.ByName(fields[0]), Value: fields[1], Covers: fields[2]}
 	}
-	o.Parts = readParts(values.Get(keptParts), values.Get(keptPartSums), o.Sum.Kind)
+	o.Parts = readParts(values.Get(entryParts), values.Get(entryPartSums), o.Sum.Kind)
 }
 
 // owner returns the account that owns the bucket.
@@ -336,17 +336,17 @@ func (b *driverBucket) owner() string {
 // changesOf has encoded in a tag of the server's own. Clients cannot write the tag, so the values are always
 // well-formed.
 func restoreChanges(o *state.Object, changes url.Values) {
-	if value := changes.Get(keptACL); value != "" {
+	if value := changes.Get(entryACL); value != "" {
 		_ = json.Unmarshal([]byte(value), &o.ACL)
 	}
-	if class := changes.Get(keptClass); class != "" {
+	if class := changes.Get(entryClass); class != "" {
 		o.Properties.Class = class
 	}
 	// The driver has a field for a hold that is on. The tag only tells a hold that is off from one that was never set.
-	if changes.Has(keptHold) && o.Lock.Hold != "ON" {
-		o.Lock.Hold = changes.Get(keptHold)
+	if changes.Has(entryHold) && o.Lock.Hold != "ON" {
+		o.Lock.Hold = changes.Get(entryHold)
 	}
-	if start, end, ok := strings.Cut(changes.Get(keptRestored), " "); ok {
+	if start, end, ok := strings.Cut(changes.Get(entryRestored), " "); ok {
 		o.Restored.From, _ = time.Parse(time.RFC3339Nano, start)
 		o.Restored.Until, _ = time.Parse(time.RFC3339Nano, end)
 	}
@@ -354,12 +354,12 @@ func restoreChanges(o *state.Object, changes url.Values) {
 
 // changesOf returns the properties that may change after the object was written, in the form that restoreChanges reads.
 func changesOf(o *state.Object) url.Values {
-	values := url.Values{keptClass: {o.Properties.Class}, keptACL: {aclText(o)}}
+	values := url.Values{entryClass: {o.Properties.Class}, entryACL: {aclText(o)}}
 	if o.Lock.Hold == "OFF" {
-		values.Set(keptHold, "OFF")
+		values.Set(entryHold, "OFF")
 	}
 	if o.Restored != (state.Restored{}) {
-		values.Set(keptRestored, o.Restored.From.Format(time.RFC3339Nano)+" "+o.Restored.Until.Format(time.RFC3339Nano))
+		values.Set(entryRestored, o.Restored.From.Format(time.RFC3339Nano)+" "+o.Restored.Until.Format(time.RFC3339Nano))
 	}
 	return values
 }

@@ -41,7 +41,7 @@ func (s *Store) PutPart(ctx context.Context, u *state.Upload, number int, body *
 func (s *Store) CopyPart(
 	ctx context.Context, u *state.Upload, number int, src *state.Version, offset, length int64,
 ) (*state.Part, error) {
-	source, err := heldObjectOf(src).open(ctx, offset, length)
+	source, err := handleOf(src).open(ctx, offset, length)
 	if err != nil {
 		return nil, err
 	}

@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage/internal/running"
 )
 
-// fullName returns the name of a record after that of its bucket. A record stores its full name, which shows whether
-// the record was copied from another bucket.
+// fullName returns the names of the bucket and of a record in it, such as "photos/uploads/1". A record stores its full
+// name, which shows whether the record was copied from another bucket.
 func (r *records) fullName(name string) string { return r.bucket + "/" + name }
 
 // isOwn reports whether a record was written under this name, and not copied from another bucket.

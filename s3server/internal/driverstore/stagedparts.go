@@ -90,7 +90,7 @@ func (m *driverUploads) complete(
 		return nil, state.NoUpload(u.ID)
 	}
 
-	// With conditional writes, a repeated completion can be kept from replacing a newer object.
+	// With conditional writes, a repeated completion can be prevented from replacing a newer object.
 	if m.bucket.has(storage.ConditionalCreate | storage.ConditionalUpdate) {
 		return m.joinDecided(ctx, records, u.ID, r, parts)
 	}

@@ -264,8 +264,8 @@ func (m *driverUploads) dropIfExpired(ctx context.Context, r *records, id string
 	return true, m.dropUpload(ctx, id)
 }
 
-// isIdle reports whether no part of an upload was sent after limit. It looks up the record of each part that the driver
-// lists, because a listing of the records may be stale.
+// isIdle reports whether no part of an upload was sent after limit. A part's record is written when the part is sent.
+// isIdle looks up the record of each part that the driver lists, because a listing of the records may be stale.
 func (m *driverUploads) isIdle(
 	ctx context.Context, r *records, id string, u *uploadRecord, limit time.Time,
 ) (bool, error) {
@@ -286,17 +286,10 @@ func (m *driverUploads) isIdle(
 		}
 		for _, p := range page.Parts {
 			request.After = p.Number
-
-			// A part's record was written when the part was sent.
-			attrs, err := r.driver.Head(ctx, &driver.GetRequest{Key: r.prefix + partRecordName(id, p.Number), Length: -1})
-			if storage.CodeOf(err) == storage.ObjectNotFound {
-				continue
-			}
+			wasSentLater, err := r.isModifiedAfter(ctx, partRecordName(id, p.Number), limit)
 			if err != nil {
 				return false, err
 			}
-
-			wasSentLater := attrs.Modified.After(limit)
 			if wasSentLater {
 				return false, nil
 			}
@@ -336,7 +329,7 @@ func (s *Store) Complete(
 	r.Size = w.Object.Size
 	r.CRC32C = storage.CRC32C{Sum: crc, Known: true}
 	if b.has(driver.LateMetadata) {
-		b.keepContent(values, &w.Object, r.CRC32C)
+		b.addContent(values, &w.Object, r.CRC32C)
 	}
 	r.Metadata[reservedName] = values.Encode()
 
@@ -351,6 +344,15 @@ func (s *Store) Complete(
 	b.uploads.removeUpload(ctx, u)
 	v, versionID := b.writtenVersion(ctx, w, settings, attrs)
 	return v, versionID, nil
+}
+
+// isModifiedAfter reports whether a record was written after a time. A missing record was not.
+func (r *records) isModifiedAfter(ctx context.Context, name string, t time.Time) (bool, error) {
+	attrs, err := r.driver.Head(ctx, &driver.GetRequest{Key: r.prefix + name, Length: -1})
+	if err != nil {
+		return false, ignoreCode(err, storage.ObjectNotFound)
+	}
+	return attrs.Modified.After(t), nil
 }
 
 // checkOpen fails with NoSuchUpload if the upload has ended, because another completion was faster.
@@ -424,7 +426,7 @@ func (m *driverUploads) recoverObject(ctx context.Context, u *state.Upload) (*st
 	if err != nil || v == nil {
 		return nil, err
 	}
-	defer heldObjectOf(v).close()
+	defer handleOf(v).close()
 	if v.Object.Upload != u.ID {
 		return nil, nil
 	}
@@ -434,7 +436,7 @@ func (m *driverUploads) recoverObject(ctx context.Context, u *state.Upload) (*st
 	if err == nil {
 		m.removeUpload(ctx, u)
 	}
-	return heldObjectOf(v).attrs, nil
+	return handleOf(v).attrs, nil
 }
 
 // dropUpload removes the records of an upload and of its parts.

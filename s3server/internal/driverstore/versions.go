@@ -13,19 +13,19 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/storageerror"
 )
 
-// A heldObject gives access to an object of the driver. The method find returns a version with the
-// heldObject in its field Object.Data. The caller must release the version, which closes the
-// heldObject.
-type heldObject struct {
+// A objectHandle gives access to an object of the driver. The method find returns a version with the
+// objectHandle in its field Object.Data. The caller must release the version, which closes the
+// objectHandle.
+type objectHandle struct {
 	bucket *driverBucket
 	attrs  *storage.Attrs
 	body   io.ReadCloser // body of the whole object; nil unless the store is on this machine
 	next   io.ReadCloser // body that Prepare has opened for Read, or nil
 }
 
-// heldObjectOf returns the object that find has put into a version, or nil if the version is a delete marker.
-func heldObjectOf(v *state.Version) *heldObject {
-	h, _ := v.Object.Data.(*heldObject)
+// handleOf returns the object that find has put into a version, or nil if the version is a delete marker.
+func handleOf(v *state.Version) *objectHandle {
+	h, _ := v.Object.Data.(*objectHandle)
 	return h
 }
 
@@ -53,7 +53,7 @@ func (b *driverBucket) find(ctx context.Context, key, id string) (*state.Version
 
 	// A length of -1 means the whole object.
 	request := &driver.GetRequest{Key: b.naming().Escape(key), Version: version, Length: -1}
-	h, err := b.hold(ctx, request)
+	h, err := b.openHandle(ctx, request)
 	code := storage.CodeOf(err)
 	if code == storage.ObjectNotFound {
 		return b.findInstead(ctx, key, id, version)
@@ -82,9 +82,9 @@ func (b *driverBucket) find(ctx context.Context, key, id string) (*state.Version
 	return v, nil
 }
 
-// hold reads the attributes of an object and, in a store on this machine, opens its body.
-func (b *driverBucket) hold(ctx context.Context, r *driver.GetRequest) (h *heldObject, err error) {
-	h = &heldObject{bucket: b}
+// openHandle reads the attributes of an object and, in a store on this machine, opens its body.
+func (b *driverBucket) openHandle(ctx context.Context, r *driver.GetRequest) (h *objectHandle, err error) {
+	h = &objectHandle{bucket: b}
 	if b.description().Local {
 		h.attrs, h.body, err = b.driver.Get(ctx, r)
 	} else {
@@ -112,7 +112,7 @@ func (b *driverBucket) tags(ctx context.Context, a *storage.Attrs, r *driver.Get
 }
 
 // close closes the bodies that were opened for the object, if any. h may be nil.
-func (h *heldObject) close() {
+func (h *objectHandle) close() {
 	if h == nil {
 		return
 	}
@@ -125,13 +125,13 @@ func (h *heldObject) close() {
 
 func (s *Store) Release(v *state.Version) {
 	if v != nil {
-		heldObjectOf(v).close()
+		handleOf(v).close()
 	}
 }
 
 // Prepare opens the body of a range before the response begins, so that an error can still be its status.
 func (s *Store) Prepare(ctx context.Context, v *state.Version, offset, length int64) (err error) {
-	h := heldObjectOf(v)
+	h := handleOf(v)
 	_, hasRandomAccess := h.body.(io.ReaderAt) // if so, every range can be read from the open body
 	if hasRandomAccess || length <= 0 {
 		return nil
@@ -147,20 +147,14 @@ const maxRead = 256 << 10
 var readBuffers = sync.Pool{New: func() any { return new([maxRead]byte) }}
 
 // Read writes a range of a version to dst, from the body that Prepare has opened for it, if any.
-func (s *Store) Read(ctx context.Context, v *state.Version, offset, length int64, dst io.Writer) (err error) {
+func (s *Store) Read(ctx context.Context, v *state.Version, offset, length int64, dst io.Writer) error {
 	if length == 0 {
 		return nil
 	}
 
-	// A body that Prepare has opened is read only once.
-	h := heldObjectOf(v)
-	body := h.next
-	h.next = nil
-	if body == nil {
-		body, err = h.open(ctx, offset, length)
-		if err != nil {
-			return err
-		}
+	body, err := handleOf(v).takeBody(ctx, offset, length)
+	if err != nil {
+		return err
 	}
 
 	// io.CopyBuffer ignores the buffer if body is an io.WriterTo, which a range of a file is not.
@@ -171,9 +165,19 @@ func (s *Store) Read(ctx context.Context, v *state.Version, offset, length int64
 	return storageerror.ToS3(cmp.Or(copyErr, closeErr), v.Key)
 }
 
+// takeBody returns the body that Prepare has opened for a range, or else opens one. The caller must close it.
+func (h *objectHandle) takeBody(ctx context.Context, offset, length int64) (io.ReadCloser, error) {
+	if h.next == nil {
+		return h.open(ctx, offset, length)
+	}
+	body := h.next
+	h.next = nil
+	return body, nil
+}
+
 // section returns a reader of a range of h.body, which is body. For the whole object, this is the body itself if
 // possible, because io.NopCloser keeps its method WriteTo.
-func (h *heldObject) section(body io.ReaderAt, offset, length int64) io.Reader {
+func (h *objectHandle) section(body io.ReaderAt, offset, length int64) io.Reader {
 	isWhole := offset <= 0 && length >= h.attrs.Size
 	if !isWhole {
 		return io.NewSectionReader(body, offset, length)
@@ -192,7 +196,7 @@ func (h *heldObject) section(body io.ReaderAt, offset, length int64) io.Reader {
 
 // open returns a reader of a range of the object. If the object was replaced in the meantime, it fails with
 // ServiceUnavailable, so that the client tries again and reads the new object.
-func (h *heldObject) open(ctx context.Context, offset, length int64) (io.ReadCloser, error) {
+func (h *objectHandle) open(ctx context.Context, offset, length int64) (io.ReadCloser, error) {
 	// A body with random access, such as a file, needs no other request.
 	if body, ok := h.body.(io.ReaderAt); ok {
 		return io.NopCloser(h.section(body, offset, length)), nil

@@ -92,7 +92,7 @@ func (b *driverBucket) guardCondition(
 		return storage.Condition{}, err
 	}
 	if current != nil {
-		defer heldObjectOf(current).close()
+		defer handleOf(current).close()
 	}
 	if err := check(current); err != nil {
 		return storage.Condition{}, err
@@ -104,7 +104,7 @@ func (b *driverBucket) guardCondition(
 	}
 
 	// A write after this check changes the revision, so that the driver refuses the write.
-	unchanged := storage.Condition{Revision: heldObjectOf(current).attrs.Revision}
+	unchanged := storage.Condition{Revision: handleOf(current).attrs.Revision}
 	return unchanged, b.requireFeature(storage.ConditionalUpdate, "conditional write")
 }
 
@@ -135,7 +135,7 @@ func (s *Store) Put(ctx context.Context, w *state.Write, body *state.Body) (*sta
 
 	attrs, err := b.put(ctx, r, body, func(crc storage.CRC32C) {
 		w.Object.SetContent(body.Digest)
-		b.keepContent(values, &w.Object, crc)
+		b.addContent(values, &w.Object, crc)
 		r.Metadata[reservedName] = values.Encode()
 	})
 	if err != nil {
@@ -208,7 +208,7 @@ func (s *Store) Copy(ctx context.Context, w *state.Write, src *state.Version) (*
 		return nil, "", err
 	}
 
-	h := heldObjectOf(src)
+	h := handleOf(src)
 	attrs, err := b.copy(ctx, r, w, values, h)
 	if isCode(err, storage.Unsupported) {
 		attrs, err = b.copyThrough(ctx, r, w, values, h)
@@ -226,7 +226,7 @@ func (s *Store) Copy(ctx context.Context, w *state.Write, src *state.Version) (*
 // It fails with Unsupported if the driver cannot do that, or if this server must store a checksum that the source does
 // not have.
 func (b *driverBucket) copy(
-	ctx context.Context, r *driver.PutRequest, w *state.Write, values url.Values, h *heldObject,
+	ctx context.Context, r *driver.PutRequest, w *state.Write, values url.Values, h *objectHandle,
 ) (*storage.Attrs, error) {
 	source := h.bucket.driver.Locate(h.attrs.Key)
 	isInStore := source.Account != nil && source.Account == b.driver.Locate(r.Key).Account
@@ -240,7 +240,7 @@ func (b *driverBucket) copy(
 	}
 
 	// The copy has properties of its own, so replace those of the source.
-	b.keepContent(values, &w.Object, h.attrs.CRC32C)
+	b.addContent(values, &w.Object, h.attrs.CRC32C)
 	r.Metadata[reservedName] = values.Encode()
 	source.Version = h.attrs.Version
 	source.Revision = h.attrs.Revision
@@ -258,7 +258,7 @@ func (b *driverBucket) copy(
 
 // copyThrough copies an object by reading it and writing its bytes. values is the reserved metadata of the new object.
 func (b *driverBucket) copyThrough(
-	ctx context.Context, r *driver.PutRequest, w *state.Write, values url.Values, h *heldObject,
+	ctx context.Context, r *driver.PutRequest, w *state.Write, values url.Values, h *objectHandle,
 ) (*storage.Attrs, error) {
 	src, err := h.open(ctx, 0, h.attrs.Size)
 	if err != nil {
@@ -268,7 +268,7 @@ func (b *driverBucket) copyThrough(
 
 	// The reserved metadata has the checksum, which is known only at the end of the body.
 	onEnd := func(crc storage.CRC32C) {
-		b.keepContent(values, &w.Object, crc)
+		b.addContent(values, &w.Object, crc)
 		r.Metadata[reservedName] = values.Encode()
 	}
 	return b.put(ctx, r, src, onEnd)

@@ -217,30 +217,34 @@ func (l *bucketRun) isDue(versions []lifecycle.Version) bool {
 // store fails, it returns none, and a later run handles the key.
 func (l *bucketRun) versionsNow(versions []*state.Version) (found []*state.Version) {
 	for i, listed := range versions {
-		// Without an id, Find returns the version that is current now, which may be another one.
-		name := state.VersionName{Bucket: l.bucket.Name, Key: listed.Key, ID: listed.ID}
+		// Without an id, find returns the version that is current now, which may be another one.
 		isCurrent := i == 0
+		id := listed.ID
 		if isCurrent {
-			name.ID = ""
+			id = ""
 		}
 
-		// Only the attributes of the version are needed, so release it at once. Release permits nil.
-		v, _, err := l.store.Find(l.ctx, name)
-		l.store.Release(v)
+		v, err := l.find(listed.Key, id)
 		if err != nil {
 			return nil
 		}
-
-		hasVersion := v != nil
-		isReplaced := isCurrent && (!hasVersion || v.ID != listed.ID)
+		isReplaced := isCurrent && (v == nil || v.ID != listed.ID)
 		if isReplaced {
 			return nil
 		}
-		if hasVersion {
+		if v != nil {
 			found = append(found, v)
 		}
 	}
 	return found
+}
+
+// find returns the attributes of a version, or nil if there is none. If id is "", it is the current version of the key.
+func (l *bucketRun) find(key, id string) (*state.Version, error) {
+	v, _, err := l.store.Find(l.ctx, state.VersionName{Bucket: l.bucket.Name, Key: key, ID: id})
+	// The content is not needed. Release permits nil.
+	l.store.Release(v)
+	return v, err
 }
 
 // factsOf returns the properties of versions on which the rules depend.

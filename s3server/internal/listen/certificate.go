@@ -57,26 +57,7 @@ func Hosts(addr string, domains []string) []string {
 func newAuthority(hosts []string) (*x509.Certificate, func(*tls.ClientHelloInfo) (*tls.Certificate, error), error) {
 	// GenerateKey fails only if there are no random numbers, and then Go ends the program.
 	key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-
-	// The clocks of clients may be a little late, so the certificate is valid since an hour ago.
-	template := x509.Certificate{
-		Subject:               pkix.Name{CommonName: "s3server's authority"},
-		NotBefore:             time.Now().Add(-time.Hour),
-		NotAfter:              time.Now().Add(certificateTerm - time.Hour),
-		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		IsCA:                  true,
-		BasicConstraintsValid: true,
-	}
-
-	for _, host := range hosts {
-		if ip := net.ParseIP(host); ip != nil {
-			template.IPAddresses = append(template.IPAddresses, ip)
-		} else {
-			template.DNSNames = append(template.DNSNames, host)
-		}
-	}
-
+	template := authorityTemplate(hosts)
 	der, err := x509.CreateCertificate(rand.Reader, &template, &template, &key.PublicKey, key)
 	if err != nil {
 		return nil, nil, err
@@ -87,12 +68,13 @@ func newAuthority(hosts []string) (*x509.Certificate, func(*tls.ClientHelloInfo)
 	}
 
 	// A certificate of the server is like that of the authority, but cannot sign other certificates.
-	template.Subject.CommonName = "s3server"
-	template.IsCA = false
-	template.KeyUsage = x509.KeyUsageDigitalSignature
+	serverTemplate := template
+	serverTemplate.Subject.CommonName = "s3server"
+	serverTemplate.IsCA = false
+	serverTemplate.KeyUsage = x509.KeyUsageDigitalSignature
 	newCertificate := func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 		// The authority accepts the name that the client requests, perhaps only by a wildcard.
-		server := template
+		server := serverTemplate
 		if authority.VerifyHostname(hello.ServerName) == nil {
 			server.DNSNames = append([]string{hello.ServerName}, server.DNSNames...)
 		}
@@ -100,4 +82,26 @@ func newAuthority(hosts []string) (*x509.Certificate, func(*tls.ClientHelloInfo)
 		return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
 	}
 	return authority, newCertificate, nil
+}
+
+// authorityTemplate returns the template of the certificate of an authority for these hosts.
+func authorityTemplate(hosts []string) x509.Certificate {
+	// The clocks of clients may be a little late, so the certificate is valid since an hour ago.
+	template := x509.Certificate{
+		Subject:               pkix.Name{CommonName: "s3server's authority"},
+		NotBefore:             time.Now().Add(-time.Hour),
+		NotAfter:              time.Now().Add(certificateTerm - time.Hour),
+		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+	}
+	for _, host := range hosts {
+		if ip := net.ParseIP(host); ip != nil {
+			template.IPAddresses = append(template.IPAddresses, ip)
+		} else {
+			template.DNSNames = append(template.DNSNames, host)
+		}
+	}
+	return template
 }

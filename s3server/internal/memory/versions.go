@@ -229,20 +229,11 @@ func (s *Store) remove(r *state.RemoveRequest) (removal state.Removal, unused []
 		return state.Removal{Missing: true}, nil, nil
 	}
 
-	// The request names a version, which is removed for good.
 	if r.ID != "" {
-		if v == nil {
-			return state.Removal{ID: r.ID, Missing: true}, nil, nil
-		}
-		if err := v.Object.Lock.CheckRemoval(s.now(), r.Bypass); err != nil {
-			return state.Removal{}, nil, err
-		}
-		unused = b.removeVersion(r.Key, r.ID)
-		return state.Removal{Marker: v.Marker, ID: r.ID}, unused, nil
+		return s.removeNamed(b, r, v)
 	}
-
-	// Without versioning, the only version of a key is the null version.
 	if b.bucket.Versioning == "" {
+		// Without versioning, the only version of a key is the null version.
 		unused = b.removeVersion(r.Key, state.NullVersion)
 		return state.Removal{Missing: v == nil}, unused, nil
 	}
@@ -256,6 +247,21 @@ func (s *Store) remove(r *state.RemoveRequest) (removal state.Removal, unused []
 	}
 	unused, err = b.add(marker)
 	return state.Removal{Marker: true, ID: marker.ID}, unused, err
+}
+
+// removeNamed removes the version v, which the request names, for good. v is nil if it is missing. The caller must
+// release the returned content.
+func (s *Store) removeNamed(
+	b *memoryBucket, r *state.RemoveRequest, v *state.Version,
+) (removal state.Removal, unused []piece, err error) {
+	if v == nil {
+		return state.Removal{ID: r.ID, Missing: true}, nil, nil
+	}
+	if err := v.Object.Lock.CheckRemoval(s.now(), r.Bypass); err != nil {
+		return state.Removal{}, nil, err
+	}
+	unused = b.removeVersion(r.Key, r.ID)
+	return state.Removal{Marker: v.Marker, ID: r.ID}, unused, nil
 }
 
 const versionIDLength = 32

@@ -5,6 +5,7 @@ import (
 	"crypto/md5"
 	"encoding/hex"
 	"encoding/xml"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -153,27 +154,22 @@ func completeResultOf(r *request.Request, v *state.Version) completed.Result {
 // readCompletion reads the document and the headers of CompleteMultipartUpload. Unlike in other requests, a
 // checksum in the headers is that of the object, not of the body.
 func readCompletion(r *request.Request) (*completion, error) {
-	const unknownSize = -1
-	c := &completion{size: unknownSize, checksumType: r.HTTP.Header.Get("X-Amz-Checksum-Type")}
-	var err error
-	c.sum, err = checksum.OfHeader(r.HTTP.Header)
+	sum, err := checksum.OfHeader(r.HTTP.Header)
 	if err != nil {
 		return nil, err
 	}
+	const unknownSize = -1
+	c := &completion{size: unknownSize, sum: sum, checksumType: r.HTTP.Header.Get("X-Amz-Checksum-Type")}
 
-	// Remove the headers, because ReadDocument would take the checksum for that of the body.
-	if c.sum.Kind != nil {
-		r.HTTP.Header.Del(c.sum.Kind.Header)
-		r.HTTP.Header.Del(checksum.SDKAlgorithmHeader)
-	}
-	r.HTTP.Header.Del(checksum.AlgorithmHeader)
-	r.HTTP.Header.Del(checksum.TypeHeader)
+	// ReadDocument would take the checksum for that of the body.
+	removeChecksum(r.HTTP.Header, c.sum)
 
 	if value := r.HTTP.Header.Get("X-Amz-Mp-Object-Size"); value != "" {
-		c.size, err = strconv.ParseInt(value, 10, 64)
-		if err != nil || c.size < 0 {
+		size, err := strconv.ParseInt(value, 10, 64)
+		if err != nil || size < 0 {
 			return nil, s3error.New("InvalidRequest").WithMessage("Value for x-amz-mp-object-size header is invalid.")
 		}
+		c.size = size
 	}
 
 	document, err := r.ReadDocument()
@@ -190,6 +186,16 @@ func readCompletion(r *request.Request) (*completion, error) {
 	}
 	c.parts = req.Part
 	return c, checkCompletedParts(r, c.parts)
+}
+
+// removeChecksum removes the checksum sum, and the headers that describe it, from the headers of a request.
+func removeChecksum(header http.Header, sum checksum.Sum) {
+	if sum.Kind != nil {
+		header.Del(sum.Kind.Header)
+		header.Del(checksum.SDKAlgorithmHeader)
+	}
+	header.Del(checksum.AlgorithmHeader)
+	header.Del(checksum.TypeHeader)
 }
 
 // checkCompletedParts fails if the list of parts in the request is invalid, whatever parts are stored.

@@ -187,15 +187,20 @@ func checkReadKey(r *request.Request, e state.Encryption, prefix string) error {
 	return s3error.New("AccessDenied")
 }
 
+// repeatsEncryption reports whether headers name the algorithm of an encryption. They may also name its key, by the
+// whole ARN of the key or by any end of it.
+func repeatsEncryption(header http.Header, e state.Encryption) bool {
+	hasAlgorithm := header.Get(state.SSEHeader) == e.Algorithm
+	return hasAlgorithm && strings.HasSuffix(e.KMSKey, header.Get(state.KmsKeyHeader))
+}
+
 // checkPartKey fails if the customer's encryption key in a request is not that of the upload, or if the
 // request asks for another encryption.
 func checkPartKey(r *request.Request, u *state.Upload) error {
 	// S3 accepts no other headers for encryption than those of the customer's key. Like MinIO, a server that is not
-	// strict accepts headers that repeat the encryption of the upload, with any end of the key's ARN, or without it.
+	// strict accepts headers that repeat the encryption of the upload.
 	encryption := u.Object.Encryption
-	hasAlgorithm := r.HTTP.Header.Get(state.SSEHeader) == encryption.Algorithm
-	hasKey := strings.HasSuffix(encryption.KMSKey, r.HTTP.Header.Get(state.KmsKeyHeader))
-	isAccepted := hasAlgorithm && hasKey && !r.Server.Strict
+	isAccepted := !r.Server.Strict && repeatsEncryption(r.HTTP.Header, encryption)
 	if !isAccepted {
 		if err := rejectEncryptionHeaders(r.HTTP.Header); err != nil {
 			return err

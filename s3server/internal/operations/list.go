@@ -254,28 +254,31 @@ func listPage(
 	}
 
 	newest := r.Server.Now().Add(-r.Fault.Stale) // time of the last write that the listing shows
+	rest := l                                    // listing of the entries that the page still lacks
+	reached := pos                               // position of the last entry that was listed
 	showOld := func(v *state.Version, common string) {
 		if v == nil {
-			pos = state.Position{Key: common, Prefix: true}
+			reached = state.Position{Key: common, Prefix: true}
 		} else {
-			pos = state.Position{Key: v.Key}
+			reached = state.Position{Key: v.Key}
 		}
 		isHidden := v != nil && v.Modified.After(newest)
 		if !isHidden {
-			l.Max--
+			rest.Max--
 			show(v, common)
 		}
 	}
 
-	// Each pass lists the entries that the page still lacks, from the position that the pass before has reached.
-	hasMore = true
-	for hasMore && l.Max > 0 {
-		hasMore, err = r.Server.Store.List(r.HTTP.Context(), r.Target.Bucket, l, pos, showOld)
+	// Entries were left out, so list again from the position until the page is full.
+	for {
+		hasMore, err := r.Server.Store.List(r.HTTP.Context(), r.Target.Bucket, rest, reached, showOld)
 		if err != nil {
 			return false, err
 		}
+		if !hasMore || rest.Max <= 0 {
+			return hasMore, nil
+		}
 	}
-	return hasMore, nil
 }
 
 // listObjectsV1 responds to ListObjects. Like AWS, it returns a NextMarker only for a listing with a

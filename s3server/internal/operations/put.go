@@ -67,10 +67,10 @@ func NewObject(r *request.Request, header http.Header) (*state.Object, error) {
 		return nil, err
 	}
 
-	// Check the lock before the body is sent. The store sets the bucket's default retention at the end,
-	// so only a copy of the object gets it here.
-	lockedCopy := *o
-	if err := b.LockNew(&lockedCopy, r.Server.Now()); err != nil {
+	// Check the lock before the body is sent. LockNew also sets the bucket's default retention, which must begin only
+	// when the object is stored, so call it with a copy.
+	unstored := *o
+	if err := b.LockNew(&unstored, r.Server.Now()); err != nil {
 		return nil, err
 	}
 

@@ -136,9 +136,10 @@ func (c *condition) setOperator(text string) bool {
 		return true
 	}
 
-	name, c.ifExists = strings.CutSuffix(name, "ifexists")
-	operator, ok := conditionOperators[name]
+	baseName, ifExists := strings.CutSuffix(name, "ifexists")
+	operator, ok := conditionOperators[baseName]
 	c.operator = operator
+	c.ifExists = ifExists
 	return ok
 }
 

@@ -139,13 +139,8 @@ func (r *Request) values(key string) (values []string, ok bool) {
 // isUploadProperty reports whether the request is a later request of an upload and lacks the property of a
 // condition key, such as the storage class, because only CreateMultipartUpload has it.
 func (r *Request) isUploadProperty(key string) bool {
-	switch r.Operation {
-	case "UploadPart", "UploadPartCopy", "CompleteMultipartUpload":
-		// These are later requests of an upload.
-	default:
-		return false
-	}
-	if r.Action != "s3:PutObject" {
+	isLaterRequest := slices.Contains([]string{"UploadPart", "UploadPartCopy", "CompleteMultipartUpload"}, r.Operation)
+	if !isLaterRequest || r.Action != "s3:PutObject" {
 		return false
 	}
 	return slices.ContainsFunc(uploadProperties, func(prefix string) bool {

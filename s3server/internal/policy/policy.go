@@ -165,9 +165,9 @@ func Restore(document []byte, bucket string) (*Policy, error) {
 	return readPolicy(document, func(s *statement) error { return s.checkBucket(bucket) })
 }
 
-// readPolicy parses a policy, which is a list of statements. It fails if the policy is invalid, or if check refuses one
-// of its statements.
-func readPolicy(document []byte, check func(*statement) error) (*Policy, error) {
+// readPolicy parses a policy, which is a list of statements. It fails if the policy is invalid, or if checkStatement
+// refuses one of its statements.
+func readPolicy(document []byte, checkStatement func(*statement) error) (*Policy, error) {
 	p, err := decodePolicy(document)
 	if err != nil {
 		return nil, err
@@ -198,11 +198,11 @@ func readPolicy(document []byte, check func(*statement) error) (*Policy, error) 
 			s.Condition.unescape()
 		}
 
-		// Each statement must be valid, and suit the place of the policy.
+		// Policies of buckets and of sessions have common rules, and each of them has others of its own.
 		if err := s.check(); err != nil {
 			return nil, err
 		}
-		if err := check(s); err != nil {
+		if err := checkStatement(s); err != nil {
 			return nil, err
 		}
 	}

@@ -190,20 +190,21 @@ func (c *Reader) readTrailer() error {
 		}
 
 		name, value, hasColon := strings.Cut(line, ":")
+		if !hasColon {
+			return s3error.New("MalformedTrailerError")
+		}
 		name = strings.ToLower(strings.TrimSpace(name))
 		value = strings.TrimSpace(value)
-
-		// The signature covers the other trailers, so it comes last.
-		if hasColon && name == trailerSignature {
+		if name == trailerSignature {
 			signature = value
 			continue
 		}
 
-		// Each announced trailer comes once, and none comes after the signature.
-		isAnnounced := hasColon && slices.Contains(c.trailers, name)
+		// The signature covers the other trailers, so none comes after it.
+		hasSignature := signature != ""
+		isAnnounced := slices.Contains(c.trailers, name)
 		isRepeated := c.Trailer.Get(name) != ""
-		isSignedBefore := signature != ""
-		if !isAnnounced || isRepeated || isSignedBefore {
+		if hasSignature || !isAnnounced || isRepeated {
 			return s3error.New("MalformedTrailerError")
 		}
 		c.Trailer.Set(name, value)

@@ -101,9 +101,10 @@ const (
 // that decoding takes much more memory than its size. It also counts tags in comments and in CDATA,
 // which no client of S3 sends.
 func checkShape(document []byte) error {
-	rest := document
+	rest := document // the part of the document that is not checked yet
 	depth := 0
-	for tags := 0; ; tags++ {
+	tagCount := 0
+	for {
 		start := bytes.IndexByte(rest, '<')
 		if start < 0 {
 			return nil
@@ -111,11 +112,13 @@ func checkShape(document []byte) error {
 		rest = rest[start:]
 		end := bytes.IndexByte(rest[:min(len(rest), maxTagSize)], '>')
 		isTooLong := end < 0
-		if isTooLong || tags == maxElementTags {
+		if isTooLong || tagCount == maxElementTags {
 			return s3error.New("MalformedXML")
 		}
 
-		depth += depthChange(rest[:end+1])
+		tag := rest[:end+1]
+		tagCount++
+		depth += depthChange(tag)
 		if depth > maxXMLDepth {
 			return s3error.New("MalformedXML")
 		}

@@ -15,12 +15,12 @@ import (
 const minioDefault = "minioadmin"
 
 // ParseMinIO reads arguments of the command "minio server", as Docker Compose files contain them: perhaps the program's
-// name, then the word server, then directories and flags in any order. It returns the directories, or args if they have
-// another form.
+// name, then the word server, then directories and flags in any order. It returns the directories. If args have another
+// form, it returns args, and sets no flag.
 //
 // The caller must have passed the flag set to [Flags.Register] before. The flag set must also have a flag "listen",
 // which sets [Flags.Listen].
-func (f *Flags) ParseMinIO(set *flag.FlagSet, args []string) (rest []string, err error) {
+func (f *Flags) ParseMinIO(set *flag.FlagSet, args []string) (directories []string, err error) {
 	if len(args) > 1 && args[0] == "minio" {
 		args = args[1:]
 	}
@@ -46,9 +46,9 @@ func (f *Flags) ParseMinIO(set *flag.FlagSet, args []string) (rest []string, err
 			return nil, err
 		}
 		if set.NArg() == 0 {
-			return rest, checkVolumes(rest)
+			return directories, checkVolumes(directories)
 		}
-		rest = append(rest, set.Arg(0))
+		directories = append(directories, set.Arg(0))
 		args = set.Args()[1:]
 	}
 }

@@ -8,9 +8,9 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// maxKeptParts is the maximum size in bytes of the list of parts that is stored in an object's
+// maxPartsEntry is the maximum size in bytes of the list of parts that is stored in an object's
 // metadata at a provider. Providers limit all metadata of an object to 2 KiB.
-const maxKeptParts = 1000
+const maxPartsEntry = 1000
 
 // partSizes encodes the sizes of parts, such as "5242880*3,17" for three parts of 5,242,880 bytes and one of 17 bytes.
 func partSizes(parts []state.ObjectPart) string {
