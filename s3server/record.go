@@ -240,13 +240,7 @@ func explain(err *s3error.Error) (code, message, canonical string) {
 	if err == nil {
 		return "", "", ""
 	}
-
-	// The message may have the failed condition of a form's policy with its value, which may be secret.
-	message = err.Message
-	prefix, condition, hasCondition := strings.Cut(message, "Condition")
-	if hasCondition && isSecret(condition) {
-		message = prefix + "Condition " + hidden
-	}
+	message = withoutSecretCondition(err.Message)
 
 	// Fields has names and values, alternating.
 	for i := 0; i+1 < len(err.Fields); i += 2 {
@@ -266,6 +260,16 @@ func explain(err *s3error.Error) (code, message, canonical string) {
 		message += " (" + redact.Secrets(err.Err.Error()) + ")"
 	}
 	return err.Code, message, canonical
+}
+
+// withoutSecretCondition returns the message of an error without the failed condition of a form's policy, if the
+// condition has a value that may be secret.
+func withoutSecretCondition(message string) string {
+	prefix, condition, hasCondition := strings.Cut(message, "Condition")
+	if hasCondition && isSecret(condition) {
+		return prefix + "Condition " + hidden
+	}
+	return message
 }
 
 // hideSecrets returns a canonical request without the values that may be secret, which are those of

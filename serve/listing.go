@@ -24,12 +24,12 @@ const (
 // error, it has written nothing.
 func (f *fileServer) list(w http.ResponseWriter, r *http.Request, prefix string) (isListed bool, err error) {
 	opts := []storage.ListOption{storage.WithPrefix(prefix), storage.WithDelimiter("/"), storage.WithAnyOrder()}
-	hasBegun := false
+	page := &listingPage{w: w}
 	for entry, err := range f.options.listing.List(r.Context(), opts...) {
+		if err != nil && !page.hasBegun {
+			return false, err
+		}
 		if err != nil {
-			if !hasBegun {
-				return false, err
-			}
 			// The status is already sent, so only the page can report the failure.
 			_, _ = io.WriteString(w, listingLost)
 			return true, nil
@@ -40,14 +40,10 @@ func (f *fileServer) list(w http.ResponseWriter, r *http.Request, prefix string)
 			continue
 		}
 
-		if !hasBegun {
-			beginListing(w)
-			hasBegun = true
-		}
+		page.begin()
 		if r.Method == http.MethodHead {
 			return true, nil
 		}
-
 		_, err = io.WriteString(w, entryLine(strings.TrimPrefix(entry.Key, prefix)))
 		if err != nil {
 			// The client has disconnected.
@@ -55,24 +51,31 @@ func (f *fileServer) list(w http.ResponseWriter, r *http.Request, prefix string)
 		}
 	}
 
-	if !hasBegun {
-		// Without entries, only the root has a listing.
-		isRoot := prefix == ""
-		if !isRoot {
-			return false, nil
-		}
-		beginListing(w)
+	isRoot := prefix == ""
+	if !page.hasBegun && !isRoot {
+		return false, nil
 	}
+	page.begin()
 	_, _ = io.WriteString(w, listingTail)
 	return true, nil
 }
 
-// beginListing writes the beginning of a listing. Writes of a listing ignore errors, which mean that
-// the client has disconnected.
-func beginListing(w http.ResponseWriter) {
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.WriteHeader(http.StatusOK)
-	_, _ = io.WriteString(w, listingHead)
+// A listingPage is the page of a listing, which begins with its first entry. Writes of a listing ignore errors, which
+// mean that the client has disconnected.
+type listingPage struct {
+	w        http.ResponseWriter
+	hasBegun bool
+}
+
+// begin writes the status and the beginning of the page, unless they are already written.
+func (p *listingPage) begin() {
+	if p.hasBegun {
+		return
+	}
+	p.hasBegun = true
+	p.w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	p.w.WriteHeader(http.StatusOK)
+	_, _ = io.WriteString(p.w, listingHead)
 }
 
 // entryLine returns the line of an entry in a listing, or "" for a key that no URL can name, such as

@@ -144,20 +144,29 @@ func (h *Handler) archive(r *http.Request) (any, error) {
 		return nil, err
 	}
 
-	// List the archive once, so that the page can show its size before the download.
-	view := archiveView{Download: "archive/" + a.id}
-	for entry, err := range a.entries(r.Context(), b) {
-		if err != nil {
-			return nil, err
-		}
-		view.Objects++
-		view.Size += entry.Size
+	// The page shows the size of the archive before the download.
+	view, err := a.view(r.Context(), b)
+	if err != nil {
+		return nil, err
 	}
 	if view.Objects == 0 {
 		return nil, &storage.Error{Code: storage.ObjectNotFound, Err: errors.New("there are no objects to download")}
 	}
 
 	h.archives.add(a, h.config.Now())
+	return view, nil
+}
+
+// view lists the objects of the archive, and returns their number and size with the address of the archive.
+func (a *archive) view(ctx context.Context, b storage.Lister) (archiveView, error) {
+	view := archiveView{Download: "archive/" + a.id}
+	for entry, err := range a.entries(ctx, b) {
+		if err != nil {
+			return archiveView{}, err
+		}
+		view.Objects++
+		view.Size += entry.Size
+	}
 	return view, nil
 }
 

@@ -253,10 +253,11 @@ func (a *Access) isPermitted() bool {
 func (a *Access) policyDecision(isOwner bool) (allowed, denied bool) {
 	allowed, denied = a.evaluatePolicy()
 	if isOwner {
-		isAboutPolicy := slices.Contains(
-			[]string{"s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"}, a.action,
-		)
-		return allowed, denied && !isAboutPolicy
+		policyActions := []string{"s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"}
+		if slices.Contains(policyActions, a.action) {
+			return allowed, false
+		}
+		return allowed, denied
 	}
 	if a.action == "" {
 		// A policy cannot allow an operation that has no action.
@@ -265,7 +266,10 @@ func (a *Access) policyDecision(isOwner bool) (allowed, denied bool) {
 
 	block := a.bucket.Block
 	isRestricted := allowed && block != nil && block.RestrictPublicBuckets && a.bucket.Policy.Public()
-	return allowed && !isRestricted, denied
+	if isRestricted {
+		return false, denied
+	}
+	return allowed, denied
 }
 
 // ownerHasObjects reports whether the bucket's owner has all permissions for the objects of the

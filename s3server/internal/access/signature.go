@@ -184,17 +184,18 @@ func (c *claim) credential(value string, newError func(string, ...any) *s3error.
 		return newError("the Credential is mal-formed; expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".")
 	}
 	key := parts[:len(parts)-scopeParts]
-	scope := parts[len(key):]
-	c.accessKey = strings.Join(key, "/")
-	c.scope = sign.Scope{Date: scope[0], Region: scope[1], Service: scope[2]}
-	terminator := scope[3]
-
-	if c.scope.Service != c.service {
-		return newError("incorrect service %q. This endpoint belongs to %q.", c.scope.Service, c.service)
+	scopeText := parts[len(key):]
+	scope := sign.Scope{Date: scopeText[0], Region: scopeText[1], Service: scopeText[2]}
+	terminator := scopeText[3]
+	if scope.Service != c.service {
+		return newError("incorrect service %q. This endpoint belongs to %q.", scope.Service, c.service)
 	}
 	if terminator != sign.Terminator {
 		return newError("incorrect terminal %q. This endpoint uses \"aws4_request\".", terminator)
 	}
+
+	c.accessKey = strings.Join(key, "/")
+	c.scope = scope
 	return nil
 }
 

@@ -30,7 +30,6 @@ type driverNames struct{ bucket *driverBucket }
 // needs, or 0. Because the caller may omit entries, there may be more. The sequence advances r, so it can be used only
 // once.
 func (n *driverNames) entries(ctx context.Context, r *driver.ListRequest) iter.Seq2[*storage.ListEntry, error] {
-	const reserve = pageLimit / 10 // entries that another request asks for beyond the missing ones
 	return func(yield func(*storage.ListEntry, error) bool) {
 		d := n.bucket.description()
 		// Clients continue a listing after the last key, so the driver must list in a known order.
@@ -64,15 +63,21 @@ func (n *driverNames) entries(ctx context.Context, r *driver.ListRequest) iter.S
 			// The driver reuses the slice for the next page.
 			r.Entries = page.Entries
 
-			// If no entry is missing, but the caller still asks for more, it has omitted some. Nobody knows how many,
-			// so a page of the whole size follows.
 			missing -= len(page.Entries)
-			r.Limit = limit
-			if missing > 0 {
-				r.Limit = min(limit, missing+reserve)
-			}
+			r.Limit = nextLimit(missing, limit)
 		}
 	}
+}
+
+// nextLimit returns the limit of a further request for entries, which is at most limit, the size of a page. missing is
+// the number of entries that the caller still needs. The request asks for a few more, because the caller may omit some.
+func nextLimit(missing, limit int) int {
+	const reserve = pageLimit / 10
+	if missing <= 0 {
+		// No entry would be missing if the caller had not omitted some. Nobody knows how many will follow.
+		return limit
+	}
+	return min(limit, missing+reserve)
 }
 
 // A driverListing makes one page of a listing that a client requests.

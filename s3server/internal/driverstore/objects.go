@@ -182,13 +182,16 @@ func (b *driverBucket) addContent(values url.Values, o *state.Object, crc storag
 	if o.Sum.Kind != nil {
 		values.Set(entrySum, o.Sum.Kind.Name+":"+o.Sum.Value+":"+o.Sum.Covers)
 	}
-	if o.Parts == nil {
-		return
+	if o.Parts != nil {
+		b.addParts(values, o.Parts)
 	}
+}
 
-	// The metadata of a provider has room only for a short list of parts, maybe without their checksums.
-	sizes := partSizes(o.Parts)
-	sums := partSums(o.Parts)
+// addParts adds the sizes and the checksums of parts to values, the reserved metadata of their object. The metadata of
+// a provider has room only for a short list of parts, maybe without their checksums.
+func (b *driverBucket) addParts(values url.Values, parts []state.ObjectPart) {
+	sizes := partSizes(parts)
+	sums := partSums(parts)
 	isUnlimited := b.ownStore()
 	if isUnlimited || len(sizes) <= maxPartsEntry {
 		values.Set(entryParts, sizes)

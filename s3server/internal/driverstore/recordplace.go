@@ -117,27 +117,33 @@ func (r *records) hasOther(ctx context.Context, entries []storage.VersionEntry) 
 // is true.
 func (r *records) stored(
 	ctx context.Context, request *driver.ListRequest, isVersioned bool,
-) (found []storage.VersionEntry, token string, err error) {
-	// A delete marker has no content, so it is not among the results.
+) (entries []storage.VersionEntry, token string, err error) {
 	if isVersioned {
-		page, err := r.driver.ListVersions(ctx, request)
-		if err != nil {
-			return nil, "", err
-		}
-		for _, e := range page.Entries {
-			if !e.IsDeleteMarker {
-				found = append(found, e)
-			}
-		}
-		return found, page.Token, nil
+		return r.storedVersions(ctx, request)
 	}
-
 	page, err := r.driver.List(ctx, request)
 	if err != nil {
 		return nil, "", err
 	}
 	for _, e := range page.Entries {
-		found = append(found, storage.VersionEntry{ListEntry: e})
+		entries = append(entries, storage.VersionEntry{ListEntry: e})
 	}
-	return found, page.Token, nil
+	return entries, page.Token, nil
+}
+
+// storedVersions returns one page of the versions of the objects that a request lists. It leaves out delete markers,
+// which have no content.
+func (r *records) storedVersions(
+	ctx context.Context, request *driver.ListRequest,
+) (entries []storage.VersionEntry, token string, err error) {
+	page, err := r.driver.ListVersions(ctx, request)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, e := range page.Entries {
+		if !e.IsDeleteMarker {
+			entries = append(entries, e)
+		}
+	}
+	return entries, page.Token, nil
 }

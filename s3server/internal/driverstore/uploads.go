@@ -49,11 +49,9 @@ func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
 		return err
 	}
 
-	// With AnyOrder, the driver accepts parts in any order and can list them. This library's own stores do not need it,
-	// because they accept any order anyway, and the server's records list the parts.
 	isStaged := b.uploads.stages()
-	anyOrder := !isStaged && b.has(storage.OpenUploads) && !b.ownStore()
-	needsOrder := b.has(driver.SequentialParts) && !anyOrder && !isStaged
+	anyOrder := !isStaged && b.usesAnyOrder()
+	needsOrder := !isStaged && !anyOrder && b.has(driver.SequentialParts)
 	if needsOrder {
 		return s3error.New("NotImplemented").
 			WithMessage("The store behind this server takes the parts of an upload only one after the other")
@@ -89,6 +87,11 @@ func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
 	_, err = records.put(ctx, uploadName(u.ID), record, storage.Condition{})
 	return storageerror.ToS3(err, u.Key)
 }
+
+// usesAnyOrder reports whether uploads begin with AnyOrder, so that the driver accepts parts in any order and can list
+// them. This library's own stores do not need it, because they accept any order anyway, and the server's records list
+// the parts.
+func (b *driverBucket) usesAnyOrder() bool { return b.has(storage.OpenUploads) && !b.ownStore() }
 
 // newUploadRecord returns the record of an upload. r is the request with which the upload begins in the driver.
 func newUploadRecord(u *state.Upload, r *driver.PutRequest) *uploadRecord {

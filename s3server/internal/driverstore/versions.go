@@ -54,27 +54,27 @@ func (b *driverBucket) find(ctx context.Context, key, id string) (*state.Version
 	// A length of -1 means the whole object.
 	request := &driver.GetRequest{Key: b.naming().Escape(key), Version: version, Length: -1}
 	h, err := b.openHandle(ctx, request)
-	code := storage.CodeOf(err)
-	if code == storage.ObjectNotFound {
-		return b.findInstead(ctx, key, id, version)
-	}
-	// No version can have such an id.
-	if code == storage.InvalidArgument && id != "" {
-		return nil, nil
-	}
 	if err != nil {
+		code := storage.CodeOf(err)
+		if code == storage.ObjectNotFound {
+			return b.findInstead(ctx, key, id, version)
+		}
+		if code == storage.InvalidArgument && id != "" {
+			// No version can have such an id.
+			return nil, nil
+		}
 		return nil, storageerror.ToS3(err, key)
 	}
 
-	// The tags must belong to the same object. If it was replaced in the meantime, find the new one.
+	// The tags must belong to the same object.
 	request.Condition.Revision = h.attrs.Revision
 	tags, err := b.tags(ctx, h.attrs, request)
-	if isCode(err, storage.PreconditionFailed) {
-		h.close()
-		return b.find(ctx, key, id)
-	}
 	if err != nil {
 		h.close()
+		isReplaced := isCode(err, storage.PreconditionFailed)
+		if isReplaced {
+			return b.find(ctx, key, id)
+		}
 		return nil, storageerror.ToS3(err, key)
 	}
 	v := b.version(key, h.attrs, tags)

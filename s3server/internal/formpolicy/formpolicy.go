@@ -147,17 +147,15 @@ func parseCondition(raw json.RawMessage) (condition, error) {
 	}
 
 	// Anything but a string becomes "", which is no match.
-	match, _ := list[0].(string)
-	match = strings.ToLower(match)
+	text, _ := list[0].(string)
+	match := strings.ToLower(text)
 	switch match {
 	case "content-length-range":
-		lower, hasLower := list[1].(float64)
-		upper, hasUpper := list[2].(float64)
-		isRange := hasLower && hasUpper && 0 <= lower && lower <= upper
-		if !isRange {
+		sizes, ok := sizesOf(list[1], list[2])
+		if !ok {
 			return condition{}, errInvalid
 		}
-		return condition{match: match, sizes: Sizes{Least: int64(lower), Most: int64(upper)}}, nil
+		return condition{match: match, sizes: sizes}, nil
 	case "eq", "starts-with":
 		// Anything but a string becomes "", which has no dollar sign.
 		name, _ := list[1].(string)
@@ -169,6 +167,18 @@ func parseCondition(raw json.RawMessage) (condition, error) {
 		return newCondition(match, field, value), nil
 	}
 	return condition{}, errInvalid
+}
+
+// sizesOf returns the range from lower to upper, which are JSON values. It returns false if they are not a range of
+// numbers.
+func sizesOf(lower, upper any) (Sizes, bool) {
+	least, isLowerNumber := lower.(float64)
+	most, isUpperNumber := upper.(float64)
+	isRange := isLowerNumber && isUpperNumber && 0 <= least && least <= most
+	if !isRange {
+		return Sizes{}, false
+	}
+	return Sizes{Least: int64(least), Most: int64(most)}, true
 }
 
 // exactCondition returns the condition of the form {"field": "value"}.

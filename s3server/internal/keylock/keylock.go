@@ -37,23 +37,23 @@ func (l *Locks) Lock(ctx context.Context, name string) (unlock func(), err error
 	k.users++
 	l.mu.Unlock()
 
-	// The last user of a lock removes it from the map.
-	release := func() {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		k.users--
-		if k.users == 0 {
-			delete(l.all, name)
-		}
-	}
-
 	// Wait without holding l.mu, so that other locks stay available.
 	if err := k.mutex.Lock(ctx); err != nil {
-		release()
+		l.release(name, k)
 		return nil, err
 	}
 	return func() {
 		k.mutex.Unlock()
-		release()
+		l.release(name, k)
 	}, nil
+}
+
+// release ends the use of a lock. The last user of the lock removes it from the map.
+func (l *Locks) release(name string, k *lock) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	k.users--
+	if k.users == 0 {
+		delete(l.all, name)
+	}
 }

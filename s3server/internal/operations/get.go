@@ -70,8 +70,11 @@ func getVersion(r *request.Request) (isReplaced bool, err error) {
 
 	// Open the bytes before the status is sent, because a failure can still be reported then.
 	if r.HTTP.Method == http.MethodGet {
-		if err := r.Server.Store.Prepare(r.HTTP.Context(), v, s.offset, s.length); err != nil {
-			return s3error.Is(err, "ServiceUnavailable"), err
+		err := r.Server.Store.Prepare(r.HTTP.Context(), v, s.offset, s.length)
+		if err != nil {
+			// Prepare fails with ServiceUnavailable if the version was replaced.
+			isReplaced = s3error.Is(err, "ServiceUnavailable")
+			return isReplaced, err
 		}
 	}
 	wantsSum := mode != ""
@@ -171,46 +174,47 @@ func setObjectHeaders(r *request.Request, v *state.Version) error {
 	return nil
 }
 
-// parseRange parses a Range header with one range of bytes. For a missing header or any other form, it
-// returns the whole object, and isPartial is false. It fails with InvalidRange if the range is outside
-// the object.
-func parseRange(value string, size int64) (offset, length int64, isPartial bool, err error) {
-	span, hasUnit := strings.CutPrefix(value, "bytes=")
-	first, last, hasDash := strings.Cut(span, "-")
+// parseRange parses a Range header with one range of bytes, for an object of size bytes. For a missing header or any
+// other form, it returns the whole object. It fails with InvalidRange if the range is outside the object.
+func parseRange(value string, size int64) (span, error) {
+	whole := span{length: size}
+	text, hasUnit := strings.CutPrefix(value, "bytes=")
+	first, last, hasDash := strings.Cut(text, "-")
 	if !hasUnit || !hasDash {
-		return 0, size, false, nil
+		return whole, nil
 	}
-
 	start, hasStart := rangeOffset(first)
 	end, hasEnd := rangeOffset(last)
-	unsatisfiable := func() error {
-		total := strconv.FormatInt(size, 10)
-		return s3error.New("InvalidRange", "RangeRequested", value, "ActualObjectSize", total).
-			WithHeader("Content-Range", "bytes */"+total)
-	}
 
 	// A range such as bytes=-500 is the last 500 bytes.
 	if first == "" && hasEnd {
-		n := min(end, size)
-		if n == 0 {
-			return 0, 0, false, unsatisfiable()
+		length := min(end, size)
+		if length == 0 {
+			return span{}, invalidRange(value, size)
 		}
-		return size - n, n, true, nil
+		return span{offset: size - length, length: length, isPartial: true}, nil
 	}
 
 	// A range such as bytes=500- is all but the first 500 bytes. One such as bytes=500-999 has an end, too.
 	isOpen := last == ""
 	isClosed := hasEnd && start <= end
 	if !hasStart || (!isOpen && !isClosed) {
-		return 0, size, false, nil
+		return whole, nil
 	}
 	if start >= size {
-		return 0, 0, false, unsatisfiable()
+		return span{}, invalidRange(value, size)
 	}
 	if isOpen || end >= size {
-		return start, size - start, true, nil
+		return span{offset: start, length: size - start, isPartial: true}, nil
 	}
-	return start, end - start + 1, true, nil
+	return span{offset: start, length: end - start + 1, isPartial: true}, nil
+}
+
+// invalidRange returns the error of a range that is outside an object of size bytes.
+func invalidRange(value string, size int64) error {
+	total := strconv.FormatInt(size, 10)
+	return s3error.New("InvalidRange", "RangeRequested", value, "ActualObjectSize", total).
+		WithHeader("Content-Range", "bytes */"+total)
 }
 
 // rangeOffset parses an offset of a range, which consists of digits. An offset above the largest
@@ -255,8 +259,12 @@ func spanOf(r *request.Request, v *state.Version, number int) (span, error) {
 	if !headertext.RangeApplies(r.HTTP.Header, v.Object.ETag, v.Modified) {
 		byteRange = ""
 	}
-	offset, length, isPartial, err := parseRange(byteRange, v.Object.Size)
-	return span{offset: offset, length: length, isPartial: isPartial, sum: v.SumOf(offset, length, isPartial)}, err
+	s, err := parseRange(byteRange, v.Object.Size)
+	if err != nil {
+		return span{}, err
+	}
+	s.sum = v.SumOf(s.offset, s.length, s.isPartial)
+	return s, nil
 }
 
 // partSpan returns the span of the part with a number. An object of PutObject has one part, with the number 1.

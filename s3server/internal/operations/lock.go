@@ -159,25 +159,29 @@ func putRetention(r *request.Request) error {
 	if err := r.ReadXMLWithDigest(&doc); err != nil {
 		return err
 	}
-	wanted, err := doc.lock(r.Server.Now())
+	newLock, err := doc.lock(r.Server.Now())
 	if err != nil {
 		return err
 	}
 
-	// While a retention lasts, it can be extended. Only one in the mode GOVERNANCE can also be bypassed.
-	setRetention := func(l *state.Lock) error {
-		isExtension := wanted.Mode == l.Mode && !wanted.Until.Before(l.Until)
-		isBypassed := l.Mode == state.Governance && request.IsTrue(r.HTTP.Header, request.BypassHeader)
-		isRetained := r.Server.Now().Before(l.Until)
-		if isRetained && !isExtension && !isBypassed {
-			return state.Protected()
-		}
-		l.Mode = wanted.Mode
-		l.Until = wanted.Until
-		return nil
-	}
 	header := http.Header{state.LockMode: {doc.Mode}, state.LockUntil: {doc.RetainUntilDate}}
-	return changeLock(r, header, setRetention)
+	return changeLock(r, header, func(l *state.Lock) error {
+		return replaceRetention(r, l, newLock)
+	})
+}
+
+// replaceRetention replaces the retention of a version's lock with that of newLock. While a retention lasts, it can only
+// be extended, unless it has the mode GOVERNANCE and the request bypasses it.
+func replaceRetention(r *request.Request, l *state.Lock, newLock state.Lock) error {
+	isExtension := newLock.Mode == l.Mode && !newLock.Until.Before(l.Until)
+	isBypassed := l.Mode == state.Governance && request.IsTrue(r.HTTP.Header, request.BypassHeader)
+	isRetained := r.Server.Now().Before(l.Until)
+	if isRetained && !isExtension && !isBypassed {
+		return state.Protected()
+	}
+	l.Mode = newLock.Mode
+	l.Until = newLock.Until
+	return nil
 }
 
 // changeLock calls change with the lock of the version that the request names, and stores the changed lock. The caller
