@@ -135,7 +135,7 @@ func (d *bucketDriver) Put(ctx context.Context, req *driver.PutRequest) (*storag
 	}, body)
 	if err != nil {
 		// If the body has failed, its error is the cause.
-		cause := body.Blame(err)
+		cause := body.Cause(err)
 		if s3error.Is(cause, "NoSuchKey") {
 			// The condition requires a revision of a missing object.
 			return nil, storage.PreconditionFailed

@@ -298,11 +298,11 @@ func New(c Config) *Handler {
 	// Without a service, everything is in memory.
 	if c.Service != nil {
 		h.server.Store = driverstore.New(driverstore.Config{
-			Service: c.Service,
-			Now:     h.server.Now,
-			Account: c.Credentials[0].Account,
-			Region:  c.Region,
-			Natural: state.NewSettings(c.Strict),
+			Service:  c.Service,
+			Now:      h.server.Now,
+			Account:  c.Credentials[0].Account,
+			Region:   c.Region,
+			Defaults: state.NewSettings(c.Strict),
 		})
 	} else {
 		h.server.Store = memory.New(h.server.Now, c.MaxBytes)

@@ -8,7 +8,7 @@ import (
 
 // evaluatePolicy reports whether the bucket's policy allows the access, and whether it denies the access.
 func (a *Access) evaluatePolicy() (allowed, denied bool) {
-	return a.bucket.Policy.Judge(a.subject())
+	return a.bucket.Policy.Evaluate(a.subject())
 }
 
 // subject returns the input for a policy's decision about this access.
@@ -65,7 +65,7 @@ func (a *Access) allowedBySession() bool {
 	if a.caller.Session == nil {
 		return true
 	}
-	allowed, denied := a.caller.Session.Judge(a.subject())
+	allowed, denied := a.caller.Session.Evaluate(a.subject())
 	if !allowed || denied {
 		return false
 	}
@@ -84,6 +84,6 @@ func isInSession(r *request.Request, action, resource string) bool {
 	if r.Caller.Session == nil {
 		return true
 	}
-	allowed, denied := r.Caller.Session.Judge(subjectOf(r, action, resource))
+	allowed, denied := r.Caller.Session.Evaluate(subjectOf(r, action, resource))
 	return allowed && !denied
 }

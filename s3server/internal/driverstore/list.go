@@ -311,20 +311,20 @@ func (l *driverListing) showRest(ctx context.Context, pos state.VersionPosition)
 	// The versions that follow in a local bucket are those with smaller ids, even if the version pos.ID was removed. In
 	// other buckets, they are those that the driver lists after pos.ID.
 	isOrdered := l.names.bucket.description().Provider == "local" && pos.ID != state.NullVersion
-	isRest := false // true if e follows pos
+	isPast := false // true after the versions that were shown before
 	for e, err := range l.names.versionsOf(ctx, pos.Key) {
 		if err != nil {
 			return err
 		}
-		if !isRest && e.id == pos.ID {
-			// This version was shown before, and the rest follows it.
-			isRest = true
+		if !isPast && e.id == pos.ID {
+			// This version was shown last, so the next one follows it.
+			isPast = true
 			continue
 		}
 		if isOrdered && e.Version < pos.ID {
-			isRest = true
+			isPast = true
 		}
-		if !isRest {
+		if !isPast {
 			continue
 		}
 

@@ -18,7 +18,7 @@ import (
 // A partRecord is the stored record of a part of an upload. The record's name is "parts/", the id
 // of the upload, and the number of the part.
 type partRecord struct {
-	Place     string // full name of the record, or "" in the first stored form
+	FullName  string `json:"Place"` // "" in the first stored form
 	Number    int
 	ETag      string
 	Size      int64
@@ -81,9 +81,21 @@ func (s *Store) writePart(
 	// The driver has stored the bytes. Store what it does not know, such as the entity tag.
 	part := state.NewPart(u, number, d, s.Now())
 	part.Data = &stored
+
+	// The upload may have ended in the meantime.
+	if _, err := b.uploads.upload(ctx, u.ID); err != nil {
+		return nil, err
+	}
+	record := newPartRecord(part, stored)
+	record.FullName = records.fullName(name)
+	_, err = records.put(ctx, name, record, storage.Condition{})
+	return part, storageerror.ToS3(err, u.Key)
+}
+
+// newPartRecord returns the record of a part without its full name. stored is the driver's own data about the part.
+func newPartRecord(part *state.Part, stored driver.Part) *partRecord {
 	record := &partRecord{
-		Place:    records.fullName(name),
-		Number:   number,
+		Number:   part.Number,
 		ETag:     part.ETag,
 		Size:     part.Size,
 		Sum:      part.Sum.Value,
@@ -93,26 +105,20 @@ func (s *Store) writePart(
 	if part.Sum.Kind != nil {
 		record.Kind = part.Sum.Kind.Name
 	}
-
-	// The upload may have ended in the meantime.
-	if _, err := b.uploads.upload(ctx, u.ID); err != nil {
-		return nil, err
-	}
-	_, err = records.put(ctx, name, record, storage.Condition{})
-	return part, storageerror.ToS3(err, u.Key)
+	return record
 }
 
 // partError returns the S3 error for a part that could not be stored because of err. If the upload is missing in the
-// driver, partError also removes its records, as far as isLost can find this out.
+// driver, partError also removes its records, as far as dropIfLost can find this out.
 func (m *driverUploads) partError(ctx context.Context, u *state.Upload, err error) error {
 	switch storage.CodeOf(err) {
 	case storage.InvalidArgument:
 		// The upload is missing.
-		_ = m.isLost(ctx, u)
+		_ = m.dropIfLost(ctx, u)
 		return state.NoUpload(u.ID)
 	case storage.ObjectNotFound:
 		// Either the upload is missing, or the source of a copied part.
-		if m.isLost(ctx, u) {
+		if m.dropIfLost(ctx, u) {
 			return state.NoUpload(u.ID)
 		}
 	}
@@ -215,8 +221,8 @@ func (r *records) parts(ctx context.Context, names []string) ([]*state.Part, err
 		if _, err := r.get(ctx, names[i], record); err != nil {
 			return ignoreCode(err, storage.ObjectNotFound)
 		}
-		// In the first stored form, a record has no Place. Its upload is known to be this bucket's own.
-		if record.Place != "" && record.Place != r.fullName(names[i]) {
+		// In the first stored form, a record has no full name. Its upload is known to be this bucket's own.
+		if record.FullName != "" && record.FullName != r.fullName(names[i]) {
 			return nil
 		}
 		p := &state.Part{

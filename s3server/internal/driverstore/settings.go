@@ -115,7 +115,7 @@ func (b *driverBucket) readDriverSettings(ctx context.Context) (*cachedBucket, e
 		Account:  b.store.Account,
 		Region:   b.store.Region,
 		Created:  shownTime(info.Created),
-		Settings: b.store.Natural,
+		Settings: b.store.Defaults,
 	}
 	if info.Versioning {
 		bucket.Versioning = state.Enabled

@@ -42,10 +42,10 @@ var _ state.Store = (*Store)(nil)
 type Config struct {
 	Service driver.ServiceDriver
 	Now     func() time.Time // in UTC
-	// Account, Region and Natural describe buckets that have no record, because another program
+	// Account, Region and Defaults describe buckets that have no record, because another program
 	// created them.
 	Account, Region string
-	Natural         state.Settings
+	Defaults        state.Settings
 }
 
 // New returns a store. Its buckets are those of the service.

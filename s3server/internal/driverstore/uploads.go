@@ -18,21 +18,21 @@ import (
 // An uploadRecord is the stored record of an upload. The record's name is "uploads/" and the id of
 // the upload.
 type uploadRecord struct {
-	Place      string // full name of the record, or "" in the first stored form
-	Key        string
-	Initiated  time.Time
-	Initiator  string
-	Upload     string // the driver's id of the upload
-	AnyOrder   bool   `json:",omitempty"` // driver.PutRequest.AnyOrder
-	Staged     bool   `json:",omitempty"` // true if the parts are private objects until Complete
-	Properties storage.Properties
-	Tags       map[string]string `json:",omitempty"`
-	Retention  storage.Retention
-	LegalHold  bool `json:",omitempty"`
-	Kind       string
-	Covers     string
-	Asked      bool      // state.Upload.HasAlgorithm
-	Decision   *decision `json:",omitempty"` // only for staged parts
+	FullName     string `json:"Place"` // "" in the first stored form
+	Key          string
+	Initiated    time.Time
+	Initiator    string
+	Upload       string // the driver's id of the upload
+	AnyOrder     bool   `json:",omitempty"` // driver.PutRequest.AnyOrder
+	Staged       bool   `json:",omitempty"` // true if the parts are private objects until Complete
+	Properties   storage.Properties
+	Tags         map[string]string `json:",omitempty"`
+	Retention    storage.Retention
+	LegalHold    bool `json:",omitempty"`
+	Kind         string
+	Covers       string
+	HasAlgorithm bool      `json:"Asked"`
+	Decision     *decision `json:",omitempty"` // only for staged parts
 }
 
 // uploadName returns the name of the record of an upload.
@@ -80,7 +80,7 @@ func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
 	}
 
 	record := newUploadRecord(u, r)
-	record.Place = records.fullName(uploadName(u.ID))
+	record.FullName = records.fullName(uploadName(u.ID))
 	record.Upload = driverID
 	record.AnyOrder = anyOrder
 	record.Staged = isStaged
@@ -96,16 +96,16 @@ func (b *driverBucket) usesAnyOrder() bool { return b.has(storage.OpenUploads) &
 // newUploadRecord returns the record of an upload. r is the request with which the upload begins in the driver.
 func newUploadRecord(u *state.Upload, r *driver.PutRequest) *uploadRecord {
 	return &uploadRecord{
-		Key:        u.Key,
-		Initiated:  u.Initiated,
-		Initiator:  u.Initiator,
-		Properties: r.Properties,
-		Tags:       r.Tags,
-		Retention:  r.Retention,
-		LegalHold:  r.LegalHold,
-		Kind:       u.Kind.Name,
-		Covers:     u.Covers,
-		Asked:      u.HasAlgorithm,
+		Key:          u.Key,
+		Initiated:    u.Initiated,
+		Initiator:    u.Initiator,
+		Properties:   r.Properties,
+		Tags:         r.Tags,
+		Retention:    r.Retention,
+		LegalHold:    r.LegalHold,
+		Kind:         u.Kind.Name,
+		Covers:       u.Covers,
+		HasAlgorithm: u.HasAlgorithm,
 	}
 }
 
@@ -201,7 +201,7 @@ func (m *driverUploads) uploadOf(id string, record *uploadRecord) *state.Upload 
 		Object:       m.bucket.version(record.Key, attrs, record.Tags).Object,
 		Kind:         checksum.ByName(record.Kind),
 		Covers:       record.Covers,
-		HasAlgorithm: record.Asked,
+		HasAlgorithm: record.HasAlgorithm,
 	}
 	u.Object.Data = record
 	return u
@@ -209,11 +209,11 @@ func (m *driverUploads) uploadOf(id string, record *uploadRecord) *state.Upload 
 
 // owns reports whether the record of an upload was written for this bucket, and not copied from another one.
 func (m *driverUploads) owns(ctx context.Context, r *records, id string, u *uploadRecord) (bool, error) {
-	if u.Place != "" {
-		return u.Place == r.fullName(uploadName(id)), nil
+	if u.FullName != "" {
+		return u.FullName == r.fullName(uploadName(id)), nil
 	}
 
-	// Older servers wrote records without a Place. No program copies private objects to another bucket.
+	// Older servers wrote records without a full name. No program copies private objects to another bucket.
 	if r.arePrivate() {
 		return true, nil
 	}
@@ -394,7 +394,7 @@ func (m *driverUploads) resolveFailure(
 		// Only the response of the driver was lost.
 		return current, nil
 	}
-	if current != nil || m.isLost(ctx, u) {
+	if current != nil || m.dropIfLost(ctx, u) {
 		// Another server has completed the upload, or another program has removed the upload.
 		return nil, state.NoUpload(u.ID)
 	}
@@ -407,9 +407,9 @@ func (m *driverUploads) resolveFailure(
 	return nil, conditionError(storageerror.ToS3(cause, w.Key), w.Condition)
 }
 
-// isLost reports whether another program has removed an upload from the driver, and then removes its records. Without
-// AnyOrder, this cannot be found out, and isLost returns false.
-func (m *driverUploads) isLost(ctx context.Context, u *state.Upload) bool {
+// dropIfLost removes the records of an upload if another program has removed it from the driver, and reports whether
+// so. Without AnyOrder, this cannot be found out, and dropIfLost returns false.
+func (m *driverUploads) dropIfLost(ctx context.Context, u *state.Upload) bool {
 	record := u.Object.Data.(*uploadRecord)
 	if !record.AnyOrder {
 		return false

@@ -199,7 +199,7 @@ func (w *nameWalk) readEscapedInside(ctx context.Context) error {
 		}
 		folder := start[:end]
 		isFirst := w.folderKey == ""
-		if !w.names.IsNatural(folder, isFirst) {
+		if !w.names.CanStore(folder, isFirst) {
 			// Another nameWalk lists an escaped folder.
 			return nil
 		}
@@ -244,7 +244,7 @@ func (w *nameWalk) streamOne(ctx context.Context, r *driver.ListRequest) (hasRoo
 			continue
 		}
 
-		hasRoom, err := w.showNatural(ctx, e)
+		hasRoom, err := w.showUnescaped(ctx, e)
 		if err != nil || !hasRoom {
 			return false, "", err
 		}
@@ -262,9 +262,9 @@ func (w *nameWalk) lastEscaped(name, folder string) string {
 	return last
 }
 
-// showNatural shows a name that is not escaped, after the escaped names that sort before it. It shows nothing if the
+// showUnescaped shows a name that is not escaped, after the escaped names that sort before it. It shows nothing if the
 // name is outside the listing, and returns false if the function show returned false.
-func (w *nameWalk) showNatural(ctx context.Context, e *listedEntry) (hasRoom bool, err error) {
+func (w *nameWalk) showUnescaped(ctx context.Context, e *listedEntry) (hasRoom bool, err error) {
 	key := w.keyOf(e.Key)
 	if key <= w.startAfter || !strings.HasPrefix(key, w.listing.Prefix) {
 		return true, nil

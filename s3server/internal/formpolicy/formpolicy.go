@@ -21,7 +21,7 @@ type Policy struct {
 }
 
 // Sizes is the minimum and the maximum size of a file, in bytes.
-type Sizes struct{ Least, Most int64 }
+type Sizes struct{ Min, Max int64 }
 
 // A condition is one condition of a policy, such as a value that a field must have.
 type condition struct {
@@ -78,8 +78,8 @@ func (p *Policy) Check(names []string, fields map[string]string, bucket string, 
 		conditionNames[c.field] = true
 
 		if c.match == "content-length-range" {
-			permitted.Least = max(permitted.Least, c.sizes.Least)
-			permitted.Most = min(permitted.Most, c.sizes.Most)
+			permitted.Min = max(permitted.Min, c.sizes.Min)
+			permitted.Max = min(permitted.Max, c.sizes.Max)
 			continue
 		}
 		if !c.holdsFor(fields, bucket) {
@@ -172,13 +172,13 @@ func parseCondition(raw json.RawMessage) (condition, error) {
 // sizesOf returns the range from lower to upper, which are JSON values. It returns false if they are not a range of
 // numbers.
 func sizesOf(lower, upper any) (Sizes, bool) {
-	least, isLowerNumber := lower.(float64)
-	most, isUpperNumber := upper.(float64)
-	isRange := isLowerNumber && isUpperNumber && 0 <= least && least <= most
+	minSize, isLowerNumber := lower.(float64)
+	maxSize, isUpperNumber := upper.(float64)
+	isRange := isLowerNumber && isUpperNumber && 0 <= minSize && minSize <= maxSize
 	if !isRange {
 		return Sizes{}, false
 	}
-	return Sizes{Least: int64(least), Most: int64(most)}, true
+	return Sizes{Min: int64(minSize), Max: int64(maxSize)}, true
 }
 
 // exactCondition returns the condition of the form {"field": "value"}.

@@ -126,7 +126,7 @@ func TestPolicyConditions(t *testing.T) {
 			p, err := formpolicy.Parse(withConditions(tt.conditions))
 			require.NoError(t, err)
 
-			sizes := formpolicy.Sizes{Most: 100} // that the server accepts
+			sizes := formpolicy.Sizes{Max: 100} // that the server accepts
 			_, err = p.Check(names, fields, "photos", sizes)
 			if tt.wantCode == "" {
 				require.NoError(t, err)
@@ -161,7 +161,7 @@ func TestPolicyTypeMayBeList(t *testing.T) {
 			// A comma in another field than Content-Type does not separate values. The key "a,b" meets its condition.
 			names := []string{"content-type", "key"}
 			fields := map[string]string{"content-type": tt.contentType, "key": "a,b"}
-			_, err = p.Check(names, fields, "photos", formpolicy.Sizes{Most: 100})
+			_, err = p.Check(names, fields, "photos", formpolicy.Sizes{Max: 100})
 			isAllowed := err == nil
 			require.Equal(t, tt.wantAllowed, isAllowed, err)
 		})
@@ -173,7 +173,7 @@ func TestPolicySmallestRangeOfSizes(t *testing.T) {
 	p, err := formpolicy.Parse(withConditions(`["content-length-range",1,50],["content-length-range",5,200]`))
 	require.NoError(t, err)
 
-	sizes, err := p.Check(nil, nil, "photos", formpolicy.Sizes{Most: 100})
+	sizes, err := p.Check(nil, nil, "photos", formpolicy.Sizes{Max: 100})
 	require.NoError(t, err)
-	require.Equal(t, formpolicy.Sizes{Least: 5, Most: 50}, sizes)
+	require.Equal(t, formpolicy.Sizes{Min: 5, Max: 50}, sizes)
 }

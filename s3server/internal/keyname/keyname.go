@@ -47,12 +47,12 @@ func (n Naming) Escape(key string) string {
 	return strings.Join(segments, "/")
 }
 
-// IsNatural reports whether one or more segments of a key can stay unescaped. isStart says that they are the first
+// CanStore reports whether one or more segments of a key can stay unescaped. isStart says that they are the first
 // segments of the key.
-func (n Naming) IsNatural(segments string, isStart bool) bool {
+func (n Naming) CanStore(segments string, isStart bool) bool {
 	isFirst := isStart
 	for segment := range strings.SplitSeq(segments, "/") {
-		if !n.isNaturalSegment(segment, isFirst) {
+		if !n.canStoreSegment(segment, isFirst) {
 			return false
 		}
 		isFirst = false
@@ -60,8 +60,8 @@ func (n Naming) IsNatural(segments string, isStart bool) bool {
 	return true
 }
 
-// isNaturalSegment reports whether the driver can store a segment of a key unescaped.
-func (n Naming) isNaturalSegment(segment string, isFirst bool) bool {
+// canStoreSegment reports whether the driver can store a segment of a key unescaped.
+func (n Naming) canStoreSegment(segment string, isFirst bool) bool {
 	// A first segment that is empty makes the key begin with a slash.
 	if segment == "" && isFirst {
 		return n.Empty && n.Slash
@@ -92,7 +92,7 @@ func mustEscape(c rune) bool {
 
 // escapeSegment converts a segment of an S3 key to the segment of the driver's name.
 func (n Naming) escapeSegment(s string, isFirst bool) string {
-	if n.isNaturalSegment(s, isFirst) {
+	if n.canStoreSegment(s, isFirst) {
 		return s
 	}
 	return Mark + EscapeText(s, true)

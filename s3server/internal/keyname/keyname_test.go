@@ -107,7 +107,7 @@ func FuzzEscapeKey(f *testing.F) {
 		name := Naming{}.Escape(key)
 		requireKey(t, key, Naming{}, name)
 		if key != "" {
-			require.True(t, (Naming{}).IsNatural(name, true) || strings.Contains(name, Mark))
+			require.True(t, (Naming{}).CanStore(name, true) || strings.Contains(name, Mark))
 		}
 	})
 }

@@ -62,7 +62,7 @@ func TestBlobOfLongBodyIsInPieces(t *testing.T) {
 			pieces, err := b.put(src)
 			if tt.wantCode != "" {
 				// After a failure, no memory counts as used.
-				require.True(t, s3error.Is(src.Blame(err), tt.wantCode), err)
+				require.True(t, s3error.Is(src.Cause(err), tt.wantCode), err)
 				require.Zero(t, b.bytes.used)
 				return
 			}

@@ -60,7 +60,7 @@ func TestBlobsUnusedAreReleased(t *testing.T) {
 	damaged := textBody(refused, int64(len(refused)))
 	damaged.Check = func() error { return s3error.New("BadDigest") }
 	_, _, err = s.Put(ctx, &state.Write{Bucket: "photos", Key: "a"}, damaged)
-	require.True(t, s3error.Is(damaged.Blame(err), "BadDigest"), err)
+	require.True(t, s3error.Is(damaged.Cause(err), "BadDigest"), err)
 	requireHeld("second")
 
 	// A copy shares the blob of its source, and keeps it after the source is removed.

@@ -166,7 +166,7 @@ func uploadPart(r *request.Request) error {
 
 	p, err := r.Server.Store.PutPart(r.HTTP.Context(), u, number, b)
 	if err != nil {
-		return b.Blame(err)
+		return b.Cause(err)
 	}
 
 	u.Object.Encryption.Write(r.Writer.Header())

@@ -71,7 +71,7 @@ func postObject(r *request.Request) error {
 	}
 	v, versionID, err := r.Server.Store.Put(r.HTTP.Context(), writeOf(r, o, state.WriteCondition{}), b)
 	if err != nil {
-		return b.Blame(err)
+		return b.Cause(err)
 	}
 	setWriteHeaders(r, v, versionID)
 	return writeFormResponse(r, f, v)
@@ -105,7 +105,7 @@ func readFields(r *request.Request) (*form, error) {
 // permit checks the signature, the permission and the policy of a form, and returns the sizes that its
 // file may have. A form without a policy is the write of an anonymous caller.
 func permit(r *request.Request, f *form) (formpolicy.Sizes, error) {
-	sizes := formpolicy.Sizes{Most: r.Server.Limits.MaxPutSize}
+	sizes := formpolicy.Sizes{Max: r.Server.Limits.MaxPutSize}
 	if f.fields["policy"] == "" {
 		r.Caller = request.Caller{Anonymous: true}
 		return sizes, authorizeForm(r, f)

@@ -36,7 +36,7 @@ func putObject(r *request.Request) error {
 
 	v, versionID, err := r.Server.Store.Put(r.HTTP.Context(), writeOf(r, o, condition), b)
 	if err != nil {
-		return b.Blame(err)
+		return b.Cause(err)
 	}
 
 	setWriteHeaders(r, v, versionID)

@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
-// A Request is the input of [Policy.Judge]: an action of a caller on a bucket or an object.
+// A Request is the input of [Policy.Evaluate]: an action of a caller on a bucket or an object.
 type Request struct {
 	Operation string  // AWS's name, such as "PutObject"
 	Action    string  // such as "s3:GetObject"

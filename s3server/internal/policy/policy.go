@@ -1,6 +1,6 @@
 // Package policy implements the language of bucket policies. [Parse] reads a policy. It refuses
 // policies that AWS refuses, and those with a part that this server does not implement.
-// [Policy.Judge] decides whether a policy allows or denies a request. A condition of a policy
+// [Policy.Evaluate] decides whether a policy allows or denies a request. A condition of a policy
 // compares a key, such as "aws:SourceIp", with the values that the request has for this key.
 package policy
 
@@ -393,8 +393,8 @@ func (s *statement) meets(c *condition, r *Request) bool {
 	return c.matches(r)
 }
 
-// Judge reports whether any statement of the policy allows the request, and whether any denies it.
-func (p *Policy) Judge(r *Request) (allowed, denied bool) {
+// Evaluate reports whether any statement of the policy allows the request, and whether any denies it.
+func (p *Policy) Evaluate(r *Request) (allowed, denied bool) {
 	if p == nil {
 		return false, false
 	}

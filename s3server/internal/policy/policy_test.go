@@ -386,7 +386,7 @@ func TestConditions(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			p, err := policy.Parse(policyOf(allowStatement("s3:GetObject", inKeys, tt.condition)), "photos")
 			require.NoError(t, err)
-			allowed, denied := p.Judge(getRequest())
+			allowed, denied := p.Evaluate(getRequest())
 			require.Equal(t, tt.wantApplies, allowed)
 			require.False(t, denied)
 		})
@@ -409,7 +409,7 @@ func getRequest() *policy.Request {
 	}
 }
 
-// Judge reports an Allow and a Deny separately, even if both apply to a request.
+// Evaluate reports an Allow and a Deny separately, even if both apply to a request.
 func TestJudgeReportsBoth(t *testing.T) {
 	denyWithoutReferer := denyStatement("s3:*", inKeys, `{"Null":{"aws:Referer":"true"}}`)
 	p, err := policy.Parse(policyOf(allowGet+","+denyWithoutReferer), "photos")
@@ -418,14 +418,14 @@ func TestJudgeReportsBoth(t *testing.T) {
 	// The policy allows a read of any object, and denies each request without the header Referer.
 	withoutReferer := getRequest()
 	withoutReferer.Header = nil
-	allowed, denied := p.Judge(withoutReferer)
+	allowed, denied := p.Evaluate(withoutReferer)
 	require.True(t, allowed)
 	require.True(t, denied)
 
 	// Neither applies to a write with the header.
 	put := getRequest()
 	put.Action = "s3:PutObject"
-	allowed, denied = p.Judge(put)
+	allowed, denied = p.Evaluate(put)
 	require.False(t, allowed)
 	require.False(t, denied)
 }
@@ -461,7 +461,7 @@ func TestConditionOfSignatureAge(t *testing.T) {
 			p, err := policy.Parse(policyOf(allowStatement("s3:GetObject", inKeys, tt.condition)), "photos")
 			require.NoError(t, err)
 
-			allowed, _ := p.Judge(&policy.Request{
+			allowed, _ := p.Evaluate(&policy.Request{
 				Operation: "GetObject",
 				Action:    "s3:GetObject",
 				Resource:  "arn:aws:s3:::photos/k",

@@ -392,17 +392,17 @@ func OpenFile(file io.Reader, header http.Header, size formpolicy.Sizes) (*state
 	const needsSHA256 = false
 	digest := checksum.NewDigest(kind, needsSHA256)
 	return &state.Body{
-		From:   io.TeeReader(io.LimitReader(file, size.Most+1), digest),
+		From:   io.TeeReader(io.LimitReader(file, size.Max+1), digest),
 		Size:   -1,
 		Digest: digest,
 		Check: func() error {
-			if digest.Size > size.Most {
-				return TooLarge(digest.Size, size.Most)
+			if digest.Size > size.Max {
+				return TooLarge(digest.Size, size.Max)
 			}
-			if digest.Size < size.Least {
+			if digest.Size < size.Min {
 				return s3error.New(
 					"EntityTooSmall", "ProposedSize", strconv.FormatInt(digest.Size, 10), "MinSizeAllowed",
-					strconv.FormatInt(size.Least, 10),
+					strconv.FormatInt(size.Min, 10),
 				)
 			}
 			return b.check(digest, nil)

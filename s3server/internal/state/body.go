@@ -33,7 +33,7 @@ func (b *Body) Read(p []byte) (int, error) {
 		err = io.EOF
 	}
 	b.end(err)
-	return n, b.Blame(err)
+	return n, b.Cause(err)
 }
 
 // end sets b.Failed after the body has ended with err, unless it is already set. It calls Check only
@@ -52,8 +52,8 @@ func (b *Body) end(err error) {
 	}
 }
 
-// Blame returns the error of the body if the body has failed. Otherwise it returns err.
-func (b *Body) Blame(err error) error { return cmp.Or(b.Failed, err) }
+// Cause returns the error of the body if the body has failed. Otherwise it returns err.
+func (b *Body) Cause(err error) error { return cmp.Or(b.Failed, err) }
 
 // bodyError converts an error of reading a body to an S3 error. Any error but an S3 error means that
 // the client has disconnected, and becomes IncompleteBody.

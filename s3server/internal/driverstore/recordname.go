@@ -50,7 +50,7 @@ func (r *records) storedFullName(ctx context.Context, name, version string) (str
 
 // An identity has the fields of a record that show whether it is that of a bucket, a part or an upload.
 type identity struct {
-	Place     string
+	FullName  string    `json:"Place"`
 	Name      string    // of a bucket
 	ETag      string    // of a part
 	Initiated time.Time // of an upload
@@ -64,10 +64,10 @@ func (i *identity) fullName(name string) string {
 	}
 	isPart := strings.HasPrefix(name, "parts/") && i.ETag != ""
 	isUpload := strings.HasPrefix(name, "uploads/") && !i.Initiated.IsZero()
-	if i.Place == "" && (isPart || isUpload) {
+	if i.FullName == "" && (isPart || isUpload) {
 		return "/" + name
 	}
-	return i.Place
+	return i.FullName
 }
 
 // hasOthers reports whether an object with the prefix of the records is not a record. Records of other servers, and
