@@ -54,11 +54,12 @@ func readParts(sizes, sums string, kind *checksum.Kind) (parts []state.ObjectPar
 	// The sizes have the form "5242880*3,17": each part begins where the one before it ends.
 	offset := int64(0)
 	for run := range strings.SplitSeq(sizes, ",") { // a run is "SIZE*COUNT", or "SIZE" for one part
-		sizeText, countText, hasCount := strings.Cut(run, "*")
+		sizeText, countText, _ := strings.Cut(run, "*")
 		size, _ := strconv.ParseInt(sizeText, 10, 64)
-		count := 1
-		if hasCount {
-			count, _ = strconv.Atoi(countText)
+		count, err := strconv.Atoi(countText)
+		if err != nil {
+			// A run of one part has no count.
+			count = 1
 		}
 		for range count {
 			parts = append(parts, state.ObjectPart{Offset: offset, Size: size})
