@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"path/filepath"
@@ -15,16 +14,12 @@ func runRestic(ctx context.Context, t task) ([]result, error) {
 	if err != nil {
 		return nil, err
 	}
-	var buf bytes.Buffer
 	env := []string{
-		"RESTIC_TEST_S3_REPOSITORY=s3:" + t.on.url + "/" + t.bucket("restic") + "/repository",
-		"RESTIC_TEST_S3_KEY=" + t.on.main.key, "RESTIC_TEST_S3_SECRET=" + t.on.main.secret,
+		"RESTIC_TEST_S3_REPOSITORY=s3:" + t.server.url + "/" + t.bucket("restic") + "/repository",
+		"RESTIC_TEST_S3_KEY=" + t.server.main.key, "RESTIC_TEST_S3_SECRET=" + t.server.main.secret,
 	}
 	dir := filepath.Join(source, "internal", "backend", "s3")
-	if err := t.command(ctx, dir, env, &buf, t.prepared, "-test.v", "-test.timeout", testTimeout, "-test.run", "^TestBackendS3$"); err != nil {
-		return nil, err
-	}
-	return readGoTests(buf.Bytes()), nil
+	return t.goTests(ctx, dir, env, "-test.run", "^TestBackendS3$")
 }
 
 // runKopia runs kopia's tests for S3 with two buckets, one of which keeps versions.
@@ -32,15 +27,16 @@ func runKopia(ctx context.Context, t task) ([]result, error) {
 	options := func(bucket string) string {
 		text, _ := json.Marshal(map[string]any{
 			"bucket":          bucket,
-			"endpoint":        t.on.host(),
-			"doNotUseTLS":     !t.on.tls(),
+			"endpoint":        t.server.host(),
+			"doNotUseTLS":     !t.server.tls(),
 			"region":          "us-east-1",
-			"accessKeyID":     t.on.main.key,
-			"secretAccessKey": t.on.main.secret,
+			"accessKeyID":     t.server.main.key,
+			"secretAccessKey": t.server.main.secret,
 		})
 		return string(text)
 	}
 	const tests = "^Test(S3StorageProviders|GetBlob.*|GetDifferent.*|GetVersion.*|SingleBlob.*|ListMultiple.*)$/^S3(-Versioned)?$"
+
 	versions := t.bucket("kopia-versions")
 	client, err := t.makeBuckets(ctx, t.bucket("kopia"), versions)
 	if err != nil {
@@ -68,14 +64,14 @@ func runKopiaLocks(ctx context.Context, t task) ([]result, error) {
 		return nil, err
 	}
 	return t.kopia(ctx, "^Test(S3StorageAWS|S3StorageRetention.*|NeedMD5AWS)$", "KOPIA_PROVIDER_TEST=1",
-		"KOPIA_S3_TEST_ENDPOINT="+t.on.host(), "KOPIA_S3_TEST_REGION=us-east-1",
-		"KOPIA_S3_TEST_ACCESS_KEY_ID="+t.on.main.key, "KOPIA_S3_TEST_SECRET_ACCESS_KEY="+t.on.main.secret,
+		"KOPIA_S3_TEST_ENDPOINT="+t.server.host(), "KOPIA_S3_TEST_REGION=us-east-1",
+		"KOPIA_S3_TEST_ACCESS_KEY_ID="+t.server.main.key, "KOPIA_S3_TEST_SECRET_ACCESS_KEY="+t.server.main.secret,
 		"KOPIA_S3_TEST_BUCKET="+t.bucket("kopia"), "KOPIA_S3_TEST_LOCKED_BUCKET="+t.bucket("kopia-locks"))
 }
 
 // makeBuckets creates the given buckets, and returns the client.
 func (t task) makeBuckets(ctx context.Context, buckets ...string) (*minio.Client, error) {
-	client, err := t.on.client()
+	client, err := t.server.client()
 	if err != nil {
 		return nil, err
 	}
@@ -89,9 +85,5 @@ func (t task) makeBuckets(ctx context.Context, buckets ...string) (*minio.Client
 
 // kopia runs the tests of kopia whose names match a pattern.
 func (t task) kopia(ctx context.Context, tests string, env ...string) ([]result, error) {
-	var buf bytes.Buffer
-	if err := t.command(ctx, t.dir, env, &buf, t.prepared, "-test.v", "-test.timeout", testTimeout, "-test.run", tests); err != nil {
-		return nil, err
-	}
-	return readGoTests(buf.Bytes()), nil
+	return t.goTests(ctx, t.dir, env, "-test.run", tests)
 }

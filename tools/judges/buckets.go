@@ -15,10 +15,10 @@ import (
 // bucket returns the name of a bucket for the tests on this server. Several gateways may use the
 // same store, but a gateway that does not encrypt cannot read what a gateway with encryption has
 // stored. So each gateway has its own buckets.
-func (t task) bucket(name string) string { return cmp.Or(t.on.bucket, name+"-"+t.server) }
+func (t task) bucket(name string) string { return cmp.Or(t.server.bucket, name+"-"+t.serverName) }
 
 // client returns a client that creates the buckets that a suite expects on the server.
-func (r running) client() (*minio.Client, error) {
+func (r runningServer) client() (*minio.Client, error) {
 	options := &minio.Options{
 		Creds:  credentials.NewStaticV4(r.main.key, r.main.secret, ""),
 		Secure: r.tls(),
@@ -37,10 +37,10 @@ func (r running) client() (*minio.Client, error) {
 }
 
 // makeBucket creates a bucket if it does not exist. On a server that testservers has started, an
-// earlier suite may have created it.
+// earlier suite may have created it. If locks is true, the new bucket has object lock.
 func makeBucket(ctx context.Context, client *minio.Client, name string, locks bool) error {
-	ok, err := client.BucketExists(ctx, name)
-	if err != nil || ok {
+	exists, err := client.BucketExists(ctx, name)
+	if err != nil || exists {
 		return err
 	}
 	return client.MakeBucket(ctx, name, minio.MakeBucketOptions{ObjectLocking: locks})

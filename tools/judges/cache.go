@@ -27,6 +27,8 @@ func ensureCached(ctx context.Context, name string, build func(ctx context.Conte
 	if err := os.MkdirAll(cache, 0o755); err != nil {
 		return "", err
 	}
+
+	// Another process that builds the same directory waits for this lock.
 	path := filepath.Join(cache, name)
 	lock, err := os.OpenFile(path+".lock", os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
@@ -36,6 +38,7 @@ func ensureCached(ctx context.Context, name string, build func(ctx context.Conte
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
 		return "", fmt.Errorf("locking %s: %w", lock.Name(), err)
 	}
+
 	// The built files of a suite may contain the path of their directory, so they cannot be built
 	// elsewhere and then moved. A mark shows that the directory is complete.
 	mark := path + ".complete"
@@ -48,6 +51,7 @@ func ensureCached(ctx context.Context, name string, build func(ctx context.Conte
 	if err := os.Mkdir(path, 0o755); err != nil {
 		return "", err
 	}
+
 	logf("building %s, which may take some minutes the first time", name)
 	start := time.Now()
 	if err := build(ctx, path); err != nil {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"strconv"
@@ -13,8 +12,8 @@ import (
 func runDistribution(ctx context.Context, t task) ([]result, error) {
 	return t.runOnBucket(ctx, "distribution", func(bucket string) []string {
 		return []string{
-			"AWS_ACCESS_KEY=" + t.on.main.key, "AWS_SECRET_KEY=" + t.on.main.secret, "S3_BUCKET=" + bucket, "S3_ENCRYPT=false",
-			"REGION_ENDPOINT=" + t.on.url, "S3_SECURE=" + strconv.FormatBool(t.on.tls()), "AWS_S3_FORCE_PATH_STYLE=true", "S3_ACCELERATE=false",
+			"AWS_ACCESS_KEY=" + t.server.main.key, "AWS_SECRET_KEY=" + t.server.main.secret, "S3_BUCKET=" + bucket, "S3_ENCRYPT=false",
+			"REGION_ENDPOINT=" + t.server.url, "S3_SECURE=" + strconv.FormatBool(t.server.tls()), "AWS_S3_FORCE_PATH_STYLE=true", "S3_ACCELERATE=false",
 		}
 	}, "-test.skip", "^TestS3DriverSuite$/^TestWriteReadLargeStreams$")
 }
@@ -24,8 +23,8 @@ func runDistribution(ctx context.Context, t task) ([]result, error) {
 func runLitestream(ctx context.Context, t task) ([]result, error) {
 	env := func(bucket string) []string {
 		return []string{
-			"LITESTREAM_S3_ACCESS_KEY_ID=" + t.on.main.key, "LITESTREAM_S3_SECRET_ACCESS_KEY=" + t.on.main.secret, "LITESTREAM_S3_REGION=us-east-1",
-			"LITESTREAM_S3_BUCKET=" + bucket, "LITESTREAM_S3_ENDPOINT=" + t.on.url, "LITESTREAM_S3_FORCE_PATH_STYLE=true",
+			"LITESTREAM_S3_ACCESS_KEY_ID=" + t.server.main.key, "LITESTREAM_S3_SECRET_ACCESS_KEY=" + t.server.main.secret, "LITESTREAM_S3_REGION=us-east-1",
+			"LITESTREAM_S3_BUCKET=" + bucket, "LITESTREAM_S3_ENDPOINT=" + t.server.url, "LITESTREAM_S3_FORCE_PATH_STYLE=true",
 		}
 	}
 	return t.runOnBucket(ctx, "litestream", env, "-integration", "-replica-clients", "s3", "-test.run", "^TestReplicaClient_")
@@ -35,32 +34,30 @@ func runLitestream(ctx context.Context, t task) ([]result, error) {
 func runObjstore(ctx context.Context, t task) ([]result, error) {
 	return t.runOnBucket(ctx, "objstore", func(string) []string {
 		return []string{
-			"S3_ENDPOINT=" + t.on.host(), "S3_ACCESS_KEY=" + t.on.main.key, "S3_SECRET_KEY=" + t.on.main.secret, "S3_INSECURE=" + strconv.FormatBool(!t.on.tls()),
+			"S3_ENDPOINT=" + t.server.host(), "S3_ACCESS_KEY=" + t.server.main.key, "S3_SECRET_KEY=" + t.server.main.secret, "S3_INSECURE=" + strconv.FormatBool(!t.server.tls()),
 		}
 	}, "-test.run", "^TestAcceptance")
 }
 
-// runOnBucket creates a bucket, and runs the compiled Go test of the suite with the variables of env.
-// The tests give the AWS SDK their own HTTP client. With such a client, the SDK refuses
-// AWS_CA_BUNDLE, so runOnBucket clears that variable. The tests trust the certificate in SSL_CERT_FILE
-// instead.
+// runOnBucket creates a bucket, and runs the compiled Go test of the suite on it. env returns the
+// environment variables with which the test finds the bucket.
 func (t task) runOnBucket(
-	ctx context.Context, name string, env func(bucket string) []string, args ...string,
+	ctx context.Context, name string, env func(bucket string) []string, flags ...string,
 ) ([]result, error) {
-	client, err := t.on.client()
+	client, err := t.server.client()
 	if err != nil {
 		return nil, err
 	}
+
 	// Each version of the suite has its own bucket, whose name must not have a period.
 	version := strings.ReplaceAll(strings.TrimPrefix(t.module.version, "v"), ".", "-")
 	bucket := fmt.Sprintf("%s-%s", t.bucket(name), version)
 	if err := makeBucket(ctx, client, bucket, false); err != nil {
 		return nil, err
 	}
-	var buf bytes.Buffer
-	args = append([]string{"-test.v", "-test.timeout", testTimeout}, args...)
-	if err := t.command(ctx, t.dir, append(env(bucket), "AWS_CA_BUNDLE="), &buf, t.prepared, args...); err != nil {
-		return nil, err
-	}
-	return readGoTests(buf.Bytes()), nil
+
+	// The tests give the AWS SDK their own HTTP client, with which it refuses AWS_CA_BUNDLE. They trust
+	// the certificate in SSL_CERT_FILE instead.
+	vars := append(env(bucket), "AWS_CA_BUNDLE=")
+	return t.goTests(ctx, t.dir, vars, flags...)
 }

@@ -60,12 +60,12 @@ const cacheAndEncrypt = "{diskcache: {dir: DIR/cache}}, {encrypt: {identity_vari
 // gateway returns a function that runs "omnibucket serve --s3" in front of a store, with layers and
 // one account. others lists the additional stores that the layers need, such as the
 // second store of a mirror. If others is not empty, the gateway has only one bucket.
-func gateway(s store, layers string, others ...store) func(overTLS bool) (running, error) {
-	return func(overTLS bool) (running, error) { return startGateway(s, layers, others, overTLS) }
+func gateway(s store, layers string, others ...store) func(overTLS bool) (runningServer, error) {
+	return func(overTLS bool) (runningServer, error) { return startGateway(s, layers, others, overTLS) }
 }
 
 // startGateway starts "omnibucket serve --s3" as a process, and waits until it prints its address.
-func startGateway(s store, layers string, others []store, overTLS bool) (r running, err error) {
+func startGateway(s store, layers string, others []store, overTLS bool) (r runningServer, err error) {
 	dir, err := os.MkdirTemp("", "omnibucket-judges-*")
 	if err != nil {
 		return r, err
@@ -121,8 +121,8 @@ func gatewayCommand(dir, layers, bucket string, stores []store) (*exec.Cmd, erro
 	if err != nil {
 		return nil, err
 	}
+
 	env := append(os.Environ(), "JUDGES_IDENTITY="+identity.String())
-	config := filepath.Join(dir, "config.yaml")
 	text := "locations:\n"
 	for i, s := range stores {
 		endpoint := os.Getenv("OMNIBUCKET_TEST_" + s.name)
@@ -148,6 +148,8 @@ func gatewayCommand(dir, layers, bucket string, stores []store) (*exec.Cmd, erro
 		}
 		text += fmt.Sprintf("  store: {address: %q, layers: [%s]}\n", address, strings.ReplaceAll(layers, "DIR", dir))
 	}
+
+	config := filepath.Join(dir, "config.yaml")
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return nil, err
 	}

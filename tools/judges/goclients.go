@@ -18,17 +18,17 @@ const testTimeout = "15m"
 // runMinioGo runs the functional tests of minio-go. They print one line of JSON for each test. The
 // tests of SSE-C (encryption with the client's key) run only over TLS.
 func runMinioGo(ctx context.Context, t task) ([]result, error) {
-	var buf bytes.Buffer
 	env := []string{
-		"SERVER_ENDPOINT=" + t.on.host(), "ACCESS_KEY=" + t.on.main.key, "SECRET_KEY=" + t.on.main.secret,
-		"ENABLE_HTTPS=" + strconv.FormatBool(t.on.tls()), "SKIP_CERT_VALIDATION=" + strconv.FormatBool(t.on.tls()),
+		"SERVER_ENDPOINT=" + t.server.host(), "ACCESS_KEY=" + t.server.main.key, "SECRET_KEY=" + t.server.main.secret,
+		"ENABLE_HTTPS=" + strconv.FormatBool(t.server.tls()), "SKIP_CERT_VALIDATION=" + strconv.FormatBool(t.server.tls()),
 		"MINT_MODE=full",
 		"RUN_ON_FAIL=1", // continue after a failed test
 	}
-	if err := t.command(ctx, t.dir, env, &buf, t.prepared); err != nil {
+	output, err := t.command(ctx, t.dir, env, t.suitePath)
+	if err != nil {
 		return nil, err
 	}
-	return readMinioGo(buf.Bytes())
+	return readMinioGo(output)
 }
 
 // readMinioGo reads the results in the output of the tests of minio-go. Each result is a line of
@@ -61,17 +61,13 @@ func readMinioGo(output []byte) ([]result, error) {
 
 // runS5cmd runs the end-to-end tests of s5cmd. They build s5cmd from their parent directory.
 func runS5cmd(ctx context.Context, t task) ([]result, error) {
-	var buf bytes.Buffer
 	env := []string{
-		"S5CMD_TEST_ENDPOINT_URL=" + t.on.url, "S5CMD_ACCESS_KEY_ID=" + t.on.main.key, "S5CMD_SECRET_ACCESS_KEY=" + t.on.main.secret,
+		"S5CMD_TEST_ENDPOINT_URL=" + t.server.url, "S5CMD_ACCESS_KEY_ID=" + t.server.main.key, "S5CMD_SECRET_ACCESS_KEY=" + t.server.main.secret,
 		"S5CMD_REGION=us-east-1", "S5CMD_IS_VIRTUAL_HOST=false", "S5CMD_I_KNOW_WHAT_IM_DOING=1",
 		"S5CMD_BUILD_BINARY_WITHOUT_RACE_FLAG=1", "GOFLAGS=-buildvcs=false",
 	}
-	dir := filepath.Dir(t.prepared)
-	if err := t.command(ctx, dir, env, &buf, t.prepared, "-test.v", "-test.timeout", testTimeout); err != nil {
-		return nil, err
-	}
-	return readGoTests(buf.Bytes()), nil
+	dir := filepath.Dir(t.suitePath)
+	return t.goTests(ctx, dir, env)
 }
 
 // runRclone runs the tests of rclone's backend for S3. It uses rclone's settings for a server that
@@ -81,20 +77,15 @@ func runRclone(ctx context.Context, t task) ([]result, error) {
 	if err != nil {
 		return nil, err
 	}
-	var buf bytes.Buffer
 	env := []string{
 		"RCLONE_CONFIG=" + filepath.Join(t.dir, "rclone.conf"),
-		"RCLONE_CONFIG_JUDGED_TYPE=s3", "RCLONE_CONFIG_JUDGED_PROVIDER=Other", "RCLONE_CONFIG_JUDGED_ENDPOINT=" + t.on.url,
-		"RCLONE_CONFIG_JUDGED_ACCESS_KEY_ID=" + t.on.main.key, "RCLONE_CONFIG_JUDGED_SECRET_ACCESS_KEY=" + t.on.main.secret,
-		"RCLONE_CONFIG_JUDGED_REGION=us-east-1", "RCLONE_CA_CERT=" + t.on.certificate, "AWS_CA_BUNDLE=",
+		"RCLONE_CONFIG_JUDGED_TYPE=s3", "RCLONE_CONFIG_JUDGED_PROVIDER=Other", "RCLONE_CONFIG_JUDGED_ENDPOINT=" + t.server.url,
+		"RCLONE_CONFIG_JUDGED_ACCESS_KEY_ID=" + t.server.main.key, "RCLONE_CONFIG_JUDGED_SECRET_ACCESS_KEY=" + t.server.main.secret,
+		"RCLONE_CONFIG_JUDGED_REGION=us-east-1", "RCLONE_CA_CERT=" + t.server.certificate, "AWS_CA_BUNDLE=",
 		// With this setting, rclone reports the error BucketAlreadyExists. A server must send this
 		// error only for a bucket of another user.
 		"RCLONE_CONFIG_JUDGED_USE_ALREADY_EXISTS=true",
 	}
 	dir := filepath.Join(source, "backend", "s3")
-	err = t.command(ctx, dir, env, &buf, t.prepared, "-test.v", "-test.timeout", testTimeout, "-remote", "JUDGED:")
-	if err != nil {
-		return nil, err
-	}
-	return readGoTests(buf.Bytes()), nil
+	return t.goTests(ctx, dir, env, "-remote", "JUDGED:")
 }

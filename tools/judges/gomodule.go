@@ -6,6 +6,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -151,7 +152,7 @@ func (m goModule) buildInto(ctx context.Context, dir string) error {
 		return err
 	}
 
-	// Files in the module cache must not change.
+	// Files in the module cache must not change, so change a copy.
 	needsCopy := m.vendor || m.replaced != ""
 	if needsCopy {
 		if err := copyTree(source, dir); err != nil {
@@ -213,7 +214,7 @@ func copyTree(src, dst string) error {
 }
 
 // goCommand runs the go command in a directory. If stdout is nil, the output goes to standard error.
-func goCommand(ctx context.Context, dir string, stdout *bytes.Buffer, args ...string) error {
+func goCommand(ctx context.Context, dir string, stdout io.Writer, args ...string) error {
 	c := exec.CommandContext(ctx, "go", args...)
 	c.Dir = dir
 	c.Env = append(c.Environ(), "GOFLAGS=-buildvcs=false", "GOWORK=off")

@@ -55,11 +55,13 @@ func prepareJavaScript(ctx context.Context) (string, error) {
 
 // runJavaScript runs our own short tests with the AWS SDK for JavaScript and minio-js.
 func runJavaScript(ctx context.Context, t task) ([]result, error) {
-	var buf bytes.Buffer
-	if err := t.command(ctx, t.prepared, nil, &buf, "node", "--test", "--test-reporter=tap", "s3.test.mjs", "minio.test.mjs"); err != nil {
+	output, err := t.command(
+		ctx, t.suitePath, nil, "node", "--test", "--test-reporter=tap", "s3.test.mjs", "minio.test.mjs",
+	)
+	if err != nil {
 		return nil, err
 	}
-	return readTAP(buf.Bytes()), nil
+	return readTAP(output), nil
 }
 
 var (

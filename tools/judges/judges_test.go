@@ -10,7 +10,7 @@ import (
 func TestClients(t *testing.T) {
 	for _, name := range []string{"javascript", "boto3"} {
 		t.Run(name, func(t *testing.T) {
-			require.NoError(t, run(t.Context(), chosen{suites: []string{name}, servers: []string{"ours"}, schemes: []string{""}, out: t.TempDir()}))
+			require.NoError(t, run(t.Context(), config{suites: []string{name}, servers: []string{"ours"}, schemes: []string{""}, out: t.TempDir()}))
 		})
 	}
 }

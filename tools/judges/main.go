@@ -37,7 +37,7 @@ import (
 )
 
 func main() {
-	var c chosen
+	var c config
 	chosenSuites := flag.String("suites", strings.Join(names(suites), ","), "run these `suites`, separated by commas")
 	chosenServers := flag.String(
 		"servers", "ours",
@@ -68,9 +68,9 @@ func main() {
 	}
 }
 
-// A chosen holds the values that the flags have selected. The scheme "" means that each suite uses
+// A config holds the values of the flags. The scheme "" means that each suite uses
 // its preferred scheme.
-type chosen struct {
+type config struct {
 	suites, servers, schemes []string
 	out, page                string
 }
@@ -112,7 +112,7 @@ func choose[T named](all []T, wanted []string) ([]T, error) {
 // run runs the chosen suites on the chosen servers, and prints the table. It returns an error if
 // our server has faults. Each suite gets a new server, unless testservers has started the server.
 // If a suite cannot be prepared, or does not end, the other suites still run.
-func run(ctx context.Context, c chosen) error {
+func run(ctx context.Context, c config) error {
 	chosenSuites, err := choose(suites, c.suites)
 	if err != nil {
 		return err
@@ -129,17 +129,19 @@ func run(ctx context.Context, c chosen) error {
 	if c.out, err = filepath.Abs(c.out); err != nil {
 		return err
 	}
-	var wrong []error
+
+	var errs []error
 	for _, suite := range chosenSuites {
-		prepared, err := suite.prepare(ctx)
+		suitePath, err := suite.prepare(ctx)
 		if err != nil {
-			wrong = append(wrong, fmt.Errorf("preparing %s: %w", suite.title(), err))
+			errs = append(errs, fmt.Errorf("preparing %s: %w", suite.title(), err))
 			continue
 		}
 		for _, scheme := range c.schemes {
-			wrong = append(wrong, judgeAll(ctx, suite, prepared, chosenServers, scheme, c.out))
+			errs = append(errs, runSuite(ctx, suite, suitePath, chosenServers, scheme, c.out))
 		}
 	}
+
 	measured, err := readCells(c.out)
 	if err != nil {
 		return err
@@ -147,51 +149,59 @@ func run(ctx context.Context, c chosen) error {
 	fmt.Println("Tests that passed, failed and were skipped:\n\n" + measured.table())
 	fmt.Println("Results and logs:", c.out)
 	if c.page != "" {
-		wrong = append(wrong, writeTable(c.page, measured))
+		errs = append(errs, writeTable(c.page, measured))
 	}
-	return errors.Join(wrong...)
+	return errors.Join(errs...)
 }
 
-// judgeAll runs one suite on all chosen servers. It returns an error if our server has faults.
-func judgeAll(ctx context.Context, s suite, prepared string, servers []server, scheme, dir string) error {
-	var wrong []error
-	judged := map[string][]result{}
+// runSuite runs one suite on all chosen servers. It returns an error if a test fails on our server
+// without a listed reason. If the suite cannot run on a server, the others still count.
+func runSuite(ctx context.Context, s suite, suitePath string, servers []server, scheme, dir string) error {
+	var errs []error
+	resultsByServer := map[string][]result{}
 	for _, server := range servers {
 		if ctx.Err() != nil {
 			break
 		}
-		results, err := judge(ctx, s, prepared, server, scheme, dir)
+		results, err := runOnServer(ctx, s, suitePath, server, scheme, dir)
 		if errors.Is(err, errLacksScheme) {
 			continue
 		}
 		if err != nil {
-			wrong = append(wrong, fmt.Errorf("%s on %s: %w", s.title(), server.name, err))
+			errs = append(errs, fmt.Errorf("%s on %s: %w", s.title(), server.name, err))
 			continue
 		}
-		judged[server.name] = results
+
+		resultsByServer[server.name] = results
 		if server.ours {
-			wrong = append(wrong, compare(s, server, results))
-		} else if judged[server.like] != nil {
-			wrong = append(wrong, compareLayers(s.name, server, judged[server.like], results))
+			errs = append(errs, checkResults(s, server, results))
+			continue
+		}
+		// The results without layers are missing if the flags have not selected that server.
+		if direct := resultsByServer[server.like]; direct != nil {
+			errs = append(errs, checkLayers(s.name, server, direct, results))
 		}
 	}
-	return errors.Join(wrong...)
+	return errors.Join(errs...)
 }
 
 // errLacksScheme is the error if a server has no TLS, or if a suite needs TLS and the scheme is
 // http.
 var errLacksScheme = errors.New("not over this scheme")
 
-// judge runs a suite on a server, and returns the results. It writes the log and the results to a
-// directory below dir. If scheme is "", the suite chooses the scheme. judge returns errLacksScheme if
-// the server does not support the scheme.
-func judge(ctx context.Context, s suite, prepared string, srv server, scheme, dir string) ([]result, error) {
+// runOnServer runs a suite on a server, and returns the results. It writes the log and the results to
+// a directory below dir. If scheme is "", the suite chooses the scheme. If the server does not support
+// the scheme, runOnServer returns errLacksScheme.
+func runOnServer(
+	ctx context.Context, s suite, suitePath string, srv server, scheme, dir string,
+) ([]result, error) {
 	overTLS := s.tls || s.needsTLS
-	column := srv.name
+	column := srv.name // of the table of results
 	if scheme != "" {
 		overTLS = scheme == "https"
 		column = srv.name + " " + scheme
 	}
+
 	running, err := srv.start(overTLS)
 	if err != nil {
 		return nil, err
@@ -218,7 +228,8 @@ func judge(ctx context.Context, s suite, prepared string, srv server, scheme, di
 	defer log.Close()
 
 	start := time.Now()
-	results, err := s.run(ctx, task{prepared: prepared, on: running, server: srv.name, dir: dir, log: log})
+	t := task{suitePath: suitePath, server: running, serverName: srv.name, dir: dir, log: log}
+	results, err := s.run(ctx, t)
 	if err != nil {
 		return nil, fmt.Errorf("%w; see %s", err, log.Name())
 	}

@@ -23,7 +23,7 @@ func TestOldMinioGo(t *testing.T) {
 
 	tests := []struct {
 		name  string
-		start func(overTLS bool) (running, error)
+		start func(overTLS bool) (runningServer, error)
 	}{
 		{name: "memory", start: startOurs},
 		{name: "directory", start: startDirectory},
@@ -45,12 +45,12 @@ func TestOldMinioGo(t *testing.T) {
 }
 
 // startStrict starts a strict server without TLS. It stores objects in memory.
-func startStrict(bool) (running, error) {
+func startStrict(bool) (runningServer, error) {
 	s, err := s3server.Start(s3server.Config{Strict: true})
 	if err != nil {
-		return running{}, err
+		return runningServer{}, err
 	}
-	return running{
+	return runningServer{
 		url:  s.URL,
 		main: account{s3server.DefaultAccessKeyID, s3server.DefaultSecretKey},
 		stop: s.Close,

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"embed"
 	"fmt"
@@ -47,17 +46,18 @@ func (t task) script(ctx context.Context, name string, env ...string) ([]result,
 			return nil, err
 		}
 	}
-	var buf bytes.Buffer
-	if err := t.command(ctx, t.dir, append(env, "AWS_PAGER=", "PROGRAM="+t.prepared, "ONLY_BUCKET="+t.on.bucket), &buf, "bash", name); err != nil {
+	env = append(env, "AWS_PAGER=", "PROGRAM="+t.suitePath, "ONLY_BUCKET="+t.server.bucket)
+	output, err := t.command(ctx, t.dir, env, "bash", name)
+	if err != nil {
 		return nil, err
 	}
-	return readTAP(buf.Bytes()), nil
+	return readTAP(output), nil
 }
 
 // runOpenTofu creates a bucket, because the backend of OpenTofu does not, and runs the script of
 // OpenTofu.
 func runOpenTofu(ctx context.Context, t task) ([]result, error) {
-	client, err := t.on.client()
+	client, err := t.server.client()
 	if err != nil {
 		return nil, err
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	_ "embed"
 	"encoding/xml"
@@ -43,10 +42,10 @@ func (t task) pytest(ctx context.Context, packages, dir string, env []string, ar
 		env, "PYTHONPATH="+packages+":"+t.dir, "PYTHONPYCACHEPREFIX="+packages+"-compiled",
 		"PYTEST_DISABLE_PLUGIN_AUTOLOAD=1",
 	)
-	args = append(
-		[]string{"-m", "pytest", "-v", "--tb=native", "-p", "no:cacheprovider", "--junitxml=" + report},
-		args...)
-	if err := t.command(ctx, dir, env, nil, "python3", args...); err != nil {
+	flags := []string{"-m", "pytest", "-v", "--tb=native", "-p", "no:cacheprovider", "--junitxml=" + report}
+	args = append(flags, args...)
+	// The results are in the report, and the output is only logged.
+	if _, err := t.command(ctx, dir, env, "python3", args...); err != nil {
 		return nil, err
 	}
 	content, err := os.ReadFile(report)
@@ -115,7 +114,7 @@ func runBoto3(ctx context.Context, t task) ([]result, error) {
 	if err := os.WriteFile(file, boto3Test, 0o644); err != nil {
 		return nil, err
 	}
-	return t.pytest(ctx, t.prepared, t.dir, nil, file)
+	return t.pytest(ctx, t.suitePath, t.dir, nil, file)
 }
 
 // s3TestsLeftOut lists the pytest marks of tests that are left out, because they fail on AWS, need
@@ -136,16 +135,18 @@ func prepareS3Tests(ctx context.Context) (string, error) {
 // runS3Tests runs ceph/s3-tests with two accounts of the server: the main account and an
 // alternative one.
 func runS3Tests(ctx context.Context, t task) ([]result, error) {
-	host, port, _ := strings.Cut(t.on.host(), ":")
+	host, port, _ := strings.Cut(t.server.host(), ":")
+
+	// Write the configuration. The suite reads the credentials of an account in several sections.
 	var config strings.Builder
-	fmt.Fprintf(&config, "[DEFAULT]\nhost = %s\nport = %s\nis_secure = %t\nssl_verify = False\n", host, port, t.on.tls())
+	fmt.Fprintf(&config, "[DEFAULT]\nhost = %s\nport = %s\nis_secure = %t\nssl_verify = False\n", host, port, t.server.tls())
 	config.WriteString("[fixtures]\nbucket prefix = judged-{random}-\n")
 	for _, user := range []struct {
 		account
 		sections []string
 	}{
-		{t.on.main, []string{"s3 main", "iam", "iam root"}},
-		{t.on.other, []string{"s3 alt", "iam alt root", "s3 tenant"}},
+		{t.server.main, []string{"s3 main", "iam", "iam root"}},
+		{t.server.other, []string{"s3 alt", "iam alt root", "s3 tenant"}},
 	} {
 		id, name, err := t.owner(ctx, user.account)
 		if err != nil {
@@ -164,23 +165,24 @@ func runS3Tests(ctx context.Context, t task) ([]result, error) {
 	if err := os.WriteFile(file, []byte(config.String()), 0o600); err != nil {
 		return nil, err
 	}
+
 	if err := os.WriteFile(filepath.Join(t.dir, "leftovers.py"), leftoversPlugin, 0o644); err != nil {
 		return nil, err
 	}
 	marks := "not " + strings.Join(s3TestsLeftOut, " and not ")
-	return t.pytest(ctx, t.prepared, os.Getenv("OMNIBUCKET_S3TESTS"), []string{"S3TEST_CONF=" + file},
+	return t.pytest(ctx, t.suitePath, os.Getenv("OMNIBUCKET_S3TESTS"), []string{"S3TEST_CONF=" + file},
 		"-p", "leftovers", "-m", marks, "s3tests/functional/test_s3.py", "s3tests/functional/test_headers.py")
 }
 
 // owner returns the ID and the name that the server reports for an account.
 func (t task) owner(ctx context.Context, a account) (id, name string, err error) {
 	const script = `import boto3; owner = boto3.client("s3").list_buckets().get("Owner", {}); print(owner.get("ID", ""), owner.get("DisplayName", ""), sep="\t")`
-	var buf bytes.Buffer
-	env := []string{"PYTHONPATH=" + t.prepared, "AWS_ACCESS_KEY_ID=" + a.key, "AWS_SECRET_ACCESS_KEY=" + a.secret}
-	if err := t.command(ctx, t.dir, env, &buf, "python3", "-c", script); err != nil {
+	env := []string{"PYTHONPATH=" + t.suitePath, "AWS_ACCESS_KEY_ID=" + a.key, "AWS_SECRET_ACCESS_KEY=" + a.secret}
+	output, err := t.command(ctx, t.dir, env, "python3", "-c", script)
+	if err != nil {
 		return "", "", err
 	}
-	id, name, ok := strings.Cut(strings.TrimRight(buf.String(), "\n"), "\t")
+	id, name, ok := strings.Cut(strings.TrimRight(string(output), "\n"), "\t")
 	if !ok {
 		return "", "", errors.New("buckets cannot be listed")
 	}

@@ -89,8 +89,11 @@ func oneLine(text string) string {
 	return text
 }
 
-// A cells holds the texts of a table of results. The keys are pairs of a suite and a server.
-type cells map[[2]string]string
+// A cellKey names a cell in the table of results.
+type cellKey struct{ suite, server string }
+
+// A cells holds the texts of a table of results.
+type cells map[cellKey]string
 
 // readCells reads the results that runs of this program have written to a directory. Each suite has
 // a folder in that directory, with a folder for each server.
@@ -99,7 +102,7 @@ func readCells(dir string) (cells, error) {
 	if err != nil {
 		return nil, err
 	}
-	read := cells{}
+	all := cells{}
 	for _, file := range files {
 		content, err := os.ReadFile(file)
 		if err != nil {
@@ -107,27 +110,31 @@ func readCells(dir string) (cells, error) {
 		}
 		var results []result
 		for line := range strings.Lines(string(content)) {
-			first, _, _ := strings.Cut(line, "\t") // only the status matters here
+			// The name of the test and the reason follow, but only the status is counted.
+			first, _, _ := strings.Cut(line, "\t")
 			results = append(results, result{status: status(first)})
 		}
 
 		serverDir := filepath.Dir(file)
-		suite := filepath.Base(filepath.Dir(serverDir))
-		server := filepath.Base(serverDir)
-		read[[2]string{suite, server}] = count(results).String()
+		suiteDir := filepath.Dir(serverDir)
+		key := cellKey{suite: filepath.Base(suiteDir), server: filepath.Base(serverDir)}
+		all[key] = count(results).String()
 	}
-	return read, nil
+	return all, nil
 }
 
 // unmeasured is the text of a cell without results.
 const unmeasured = "–"
 
-// The constants plain and secure are suffixes of the server names in the keys of a cells map. The
-// names have a suffix only if the flag -schemes was given.
+// A server name in a cellKey ends with httpSuffix or httpsSuffix if the flag -schemes was given.
 //
-// In the table, one cell shows the results over http and over https. Equal results are shown once,
-// such as "13". Different results are shown as "13; https 12, 1 failed".
-const plain, secure = " http", " https"
+// In the table, a column with bothSuffix shows the results over http and over https. Equal results are
+// shown once, such as "13". Different results are shown as "13; https 12, 1 failed".
+const (
+	httpSuffix  = " http"
+	httpsSuffix = " https"
+	bothSuffix  = " (http, https)"
+)
 
 // parseCells reads the results in a Markdown table. It leaves out suites that no longer exist.
 func parseCells(table string) cells {
@@ -154,67 +161,70 @@ func parseCells(table string) cells {
 
 // parse adds the results in the text of one cell of a table, which cells.text has made.
 func (c cells) parse(suite, column, text string) {
-	server, schemes, hasSchemes := strings.Cut(column, " (")
-	if !hasSchemes {
-		if text != unmeasured {
-			c[[2]string{suite, column}] = text
+	if server, hasBoth := strings.CutSuffix(column, bothSuffix); hasBoth {
+		// Equal results over both schemes are in the text only once.
+		first, second, differ := strings.Cut(text, ";"+httpsSuffix+" ")
+		if !differ {
+			second = first
 		}
+		c.add(suite, server+httpSuffix, first)
+		c.add(suite, server+httpsSuffix, second)
 		return
 	}
-	if schemes != bothSchemes {
-		return // the column has no results of this program
-	}
 
-	// Equal results over both schemes are in the text only once.
-	first, second, differ := strings.Cut(text, ";"+secure+" ")
-	if !differ {
-		second = first
-	}
-	if first != unmeasured {
-		c[[2]string{suite, server + plain}] = first
-	}
-	if second != unmeasured {
-		c[[2]string{suite, server + secure}] = second
+	// Another text in parentheses marks a column without results of this program.
+	if !strings.Contains(column, " (") {
+		c.add(suite, column, text)
 	}
 }
 
-// bothSchemes is the end of a column's heading, if the column shows results over both schemes.
-const bothSchemes = "http, https)"
+// add adds the text of a cell, unless the suite has no result on the server.
+func (c cells) add(suite, server, text string) {
+	if text != unmeasured {
+		c[cellKey{suite, server}] = text
+	}
+}
 
 // table returns a Markdown table with a row for each suite and a column for each server.
 func (c cells) table() string {
 	rows := map[string]bool{}
 	columns := map[string]bool{}
-	for place := range c {
-		rows[place[0]] = true
-		columns[place[1]] = true
+	for key := range c {
+		rows[key.suite] = true
+		columns[key.server] = true
 	}
-
-	var header []string
-	for _, column := range inOrder(columns, names(servers)) {
-		server, isSecure := strings.CutSuffix(column, secure)
-		if isSecure && columns[server+plain] {
-			// The server's column for http also shows these results.
-			continue
-		}
-		plainServer := strings.TrimSuffix(column, plain)
-		if columns[plainServer+secure] {
-			header = append(header, plainServer+" ("+bothSchemes)
-			continue
-		}
-		header = append(header, column)
-	}
+	headings := columnHeadings(columns)
 
 	var b strings.Builder
-	b.WriteString("| suite | " + strings.Join(header, " | ") + " |\n|---|" + strings.Repeat("---|", len(header)) + "\n")
+	fmt.Fprintf(&b, "| suite | %s |\n|---|%s\n", strings.Join(headings, " | "), strings.Repeat("---|", len(headings)))
 	for _, row := range inOrder(rows, names(suites)) {
 		fmt.Fprintf(&b, "| `%s` |", row)
-		for _, column := range header {
-			fmt.Fprintf(&b, " %s |", c.text(row, column))
+		for _, heading := range headings {
+			fmt.Fprintf(&b, " %s |", c.text(row, heading))
 		}
 		b.WriteString("\n")
 	}
 	return b.String()
+}
+
+// columnHeadings returns the headings of the columns for servers, in their order. The results of a
+// server over http and over https share one heading.
+func columnHeadings(columns map[string]bool) []string {
+	var headings []string
+	for _, column := range inOrder(columns, names(servers)) {
+		name, isHTTPS := strings.CutSuffix(column, httpsSuffix)
+		if isHTTPS && columns[name+httpSuffix] {
+			// The heading of the server's column for http covers this column.
+			continue
+		}
+		name = strings.TrimSuffix(column, httpSuffix)
+		if columns[name+httpsSuffix] {
+			headings = append(headings, name+bothSuffix)
+			continue
+		}
+		headings = append(headings, column)
+	}
+	return headings
 }
 
 // inOrder returns the titles of rows or columns in the order of the names with which they begin.
@@ -231,18 +241,22 @@ func inOrder(titles map[string]bool, names []string) []string {
 // text returns the text of the cell in the table at a row and a column. If the column shows results
 // over both schemes, the text has the result over HTTP, and that over HTTPS only if it differs.
 func (c cells) text(row, column string) string {
-	result := func(column string) string { return cmp.Or(c[[2]string{row, column}], unmeasured) }
-	server, _, hasBoth := strings.Cut(column, " (") // bothSchemes follows the parenthesis
+	server, hasBoth := strings.CutSuffix(column, bothSuffix)
 	if !hasBoth {
-		return result(column)
+		return c.result(row, column)
 	}
 
-	first := result(server + plain)
-	second := result(server + secure)
+	first := c.result(row, server+httpSuffix)
+	second := c.result(row, server+httpsSuffix)
 	if first == second {
 		return first
 	}
-	return first + ";" + secure + " " + second
+	return first + ";" + httpsSuffix + " " + second
+}
+
+// result returns the result of a suite on a server, or unmeasured if there is none.
+func (c cells) result(suite, server string) string {
+	return cmp.Or(c[cellKey{suite, server}], unmeasured)
 }
 
 // writeTable writes the measured results to the table in a Markdown page. Results in the page that
@@ -253,11 +267,13 @@ func writeTable(page string, measured cells) error {
 	if err != nil {
 		return err
 	}
-	before, rest, ok := strings.Cut(string(content), begin)
+
+	before, rest, hasBegin := strings.Cut(string(content), begin)
 	old, after, hasEnd := strings.Cut(rest, end)
-	if !ok || !hasEnd {
+	if !hasBegin || !hasEnd {
 		return fmt.Errorf("%s has no place for the table", page)
 	}
+
 	all := parseCells(old)
 	maps.Copy(all, measured)
 	return os.WriteFile(page, []byte(before+begin+"\n"+all.table()+"\n"+end+after), 0o644)
@@ -277,6 +293,7 @@ func readExceptions(suite string) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	reasons := map[string]string{}
 	for line := range strings.Lines(string(content)) {
 		line = strings.TrimSpace(line)
@@ -292,11 +309,10 @@ func readExceptions(suite string) (map[string]string, error) {
 	return reasons, nil
 }
 
-// compare returns an error if a test without a listed reason failed, or if a test with a listed
-// reason passed. A reason that begins with "Sometimes" permits both. The reasons are in the
-// exceptions of the suite, of its version and of the server. In the exceptions of the server, the
-// name of a test begins with the name of the suite.
-func compare(s suite, srv server, results []result) error {
+// checkResults compares the results of a suite on our server with the listed exceptions. It returns an
+// error for each test that failed without a listed reason, and for each that passed despite one. If a
+// reason begins with "Sometimes", the test may do either.
+func checkResults(s suite, srv server, results []result) error {
 	suiteReasons, err := readExceptions(s.name)
 	if err != nil {
 		return err
@@ -310,23 +326,30 @@ func compare(s suite, srv server, results []result) error {
 		return err
 	}
 
-	var wrong []error
+	var errs []error
 	for _, r := range results {
+		// The exceptions of a server cover all suites, so a test has the name of its suite there.
 		reason := cmp.Or(serverReasons[s.name+"/"+r.test], versionReasons[r.test], suiteReasons[r.test])
+		mustFail := reason != "" && !mayPass(reason)
+
 		if r.status == failed && reason == "" {
-			wrong = append(wrong, fmt.Errorf("%s on %s: %s failed: %s", s.title(), srv.name, r.test, r.reason))
-		} else if r.status == passed && reason != "" && !strings.HasPrefix(reason, "Sometimes") {
-			wrong = append(wrong, fmt.Errorf("%s on %s: %s passed: remove it from exceptions", s.title(), srv.name, r.test))
+			errs = append(errs, fmt.Errorf("%s on %s: %s failed: %s", s.title(), srv.name, r.test, r.reason))
+		}
+		if r.status == passed && mustFail {
+			errs = append(errs, fmt.Errorf("%s on %s: %s passed: remove it from exceptions", s.title(), srv.name, r.test))
 		}
 	}
-	return errors.Join(wrong...)
+	return errors.Join(errs...)
 }
 
-// compareLayers returns an error for each test of a suite that passes without layers and fails with
+// mayPass reports whether a test passes in some runs, although it has this reason to fail.
+func mayPass(reason string) bool { return strings.HasPrefix(reason, "Sometimes") }
+
+// checkLayers returns an error for each test of a suite that passes without layers and fails with
 // layers. direct has the results without layers, and layered the results with layers. The
 // difference is permitted if exceptions/layers.tsv lists the test. It is also permitted if the
 // suite's own file of exceptions lists the test with a reason that begins with "Sometimes".
-func compareLayers(suite string, s server, direct, layered []result) error {
+func checkLayers(suite string, s server, direct, layered []result) error {
 	layerReasons, err := readExceptions("layers")
 	if err != nil {
 		return err
@@ -341,15 +364,13 @@ func compareLayers(suite string, s server, direct, layered []result) error {
 		passesDirectly[r.test] = r.status == passed
 	}
 
-	var wrong []error
+	var errs []error
 	for _, r := range layered {
-		if r.status != failed || !passesDirectly[r.test] {
-			continue
-		}
-		isUnreliable := strings.HasPrefix(suiteReasons[r.test], "Sometimes")
-		if !isUnreliable && layerReasons[suite+"/"+r.test] == "" {
-			wrong = append(wrong, fmt.Errorf("%s: %s failed on %s, and not on %s: %s", suite, r.test, s.name, s.like, r.reason))
+		failsOnlyLayered := r.status == failed && passesDirectly[r.test]
+		isPermitted := layerReasons[suite+"/"+r.test] != "" || mayPass(suiteReasons[r.test])
+		if failsOnlyLayered && !isPermitted {
+			errs = append(errs, fmt.Errorf("%s: %s failed on %s, and not on %s: %s", suite, r.test, s.name, s.like, r.reason))
 		}
 	}
-	return errors.Join(wrong...)
+	return errors.Join(errs...)
 }

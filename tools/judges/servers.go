@@ -21,7 +21,7 @@ import (
 type server struct {
 	name  string
 	ours  bool
-	start func(overTLS bool) (running, error)
+	start func(overTLS bool) (runningServer, error)
 	// like is the name of another server, or "". A test that passes on that server must also pass
 	// on this one, unless exceptions/layers.tsv has a reason.
 	like string
@@ -51,24 +51,23 @@ func (s server) baseName() string { return s.name }
 // An account has the credentials of one user.
 type account struct{ key, secret string }
 
-// The type running describes a server that has been started. Its last field is a function that ends
-// the server.
-type running struct {
+// A runningServer describes a server that has been started.
+type runningServer struct {
 	url         string
 	certificate string // path of the certificate that clients must trust, or ""
 	main, other account
 	bucket      string // the only bucket of the server, or "" if it may have any
-	stop        func()
+	stop        func() // ends the server
 }
 
-func (r running) tls() bool { return strings.HasPrefix(r.url, "https:") }
+func (r runningServer) tls() bool { return strings.HasPrefix(r.url, "https:") }
 
 // host returns the host and port of the server.
-func (r running) host() string { return r.url[strings.LastIndex(r.url, "/")+1:] }
+func (r runningServer) host() string { return r.url[strings.LastIndex(r.url, "/")+1:] }
 
 // environment returns the environment variables from which clients of AWS read the address and the
 // credentials.
-func (r running) environment() []string {
+func (r runningServer) environment() []string {
 	env := []string{
 		"AWS_ENDPOINT_URL=" + r.url, "AWS_ACCESS_KEY_ID=" + r.main.key, "AWS_SECRET_ACCESS_KEY=" + r.main.secret,
 		"AWS_REGION=us-east-1", "AWS_DEFAULT_REGION=us-east-1",
@@ -84,14 +83,14 @@ func (r running) environment() []string {
 }
 
 // startDirectory starts our server with a temporary directory as its store.
-func startDirectory(overTLS bool) (running, error) {
+func startDirectory(overTLS bool) (runningServer, error) {
 	path, err := os.MkdirTemp("", "s3server-")
 	if err != nil {
-		return running{}, err
+		return runningServer{}, err
 	}
 	service, err := local.NewServiceDriver(path, local.Config{})
 	if err != nil {
-		return running{}, err
+		return runningServer{}, err
 	}
 	r, err := startServer(service, overTLS)
 	if err != nil {
@@ -108,11 +107,11 @@ func startDirectory(overTLS bool) (running, error) {
 
 // startOurs starts our server with its default settings and two accounts. It stores objects in
 // memory.
-func startOurs(overTLS bool) (running, error) { return startServer(nil, overTLS) }
+func startOurs(overTLS bool) (runningServer, error) { return startServer(nil, overTLS) }
 
 // startServer starts our server with two accounts over a store, or over memory if service is nil.
 // Some suites use the second account to test that one account cannot use what the other owns.
-func startServer(service driver.ServiceDriver, overTLS bool) (running, error) {
+func startServer(service driver.ServiceDriver, overTLS bool) (runningServer, error) {
 	main := account{"AKIAJUDGESMAIN", "main-secret"}
 	other := account{"AKIAJUDGESOTHER", "other-secret"}
 	config := s3server.Config{
@@ -127,9 +126,9 @@ func startServer(service driver.ServiceDriver, overTLS bool) (running, error) {
 	}
 	s, err := s3server.Start(config)
 	if err != nil {
-		return running{}, err
+		return runningServer{}, err
 	}
-	r := running{url: s.URL, main: main, other: other, stop: s.Close}
+	r := runningServer{url: s.URL, main: main, other: other, stop: s.Close}
 	if !overTLS {
 		return r, nil
 	}
@@ -137,7 +136,7 @@ func startServer(service driver.ServiceDriver, overTLS bool) (running, error) {
 	// The clients read the server's certificate from a file.
 	dir, err := os.MkdirTemp("", "omnibucket-judges-*")
 	if err != nil {
-		return running{}, err
+		return runningServer{}, err
 	}
 	r.stop = func() {
 		s.Close()
@@ -150,24 +149,24 @@ func startServer(service driver.ServiceDriver, overTLS bool) (running, error) {
 
 // startGofakes3 starts gofakes3, which stores objects in memory. It has no TLS, and does not check
 // credentials.
-func startGofakes3(bool) (running, error) {
+func startGofakes3(bool) (runningServer, error) {
 	s := httptest.NewServer(gofakes3.New(s3mem.New()).Server())
 	anybody := account{"anybody", "anybody-secret"}
-	return running{url: s.URL, main: anybody, other: anybody, stop: s.Close}, nil
+	return runningServer{url: s.URL, main: anybody, other: anybody, stop: s.Close}, nil
 }
 
 // fromEnvironment returns a function that finds a server that testservers has started. If overTLS
 // is true, it finds the server with TLS. For a server with the name NAME, the variables
 // OMNIBUCKET_TEST_NAME_OTHER_KEY and OMNIBUCKET_TEST_NAME_OTHER_SECRET may hold the credentials of
 // a second account. If they are not set, both accounts are the same.
-func fromEnvironment(name string) func(overTLS bool) (running, error) {
-	return func(overTLS bool) (running, error) {
+func fromEnvironment(name string) func(overTLS bool) (runningServer, error) {
+	return func(overTLS bool) (runningServer, error) {
 		prefix := "OMNIBUCKET_TEST_" + name
 		if overTLS && os.Getenv(prefix+"_TLS") != "" {
 			prefix += "_TLS"
 		}
 		root := account{os.Getenv(prefix + "_KEY"), os.Getenv(prefix + "_SECRET")}
-		r := running{
+		r := runningServer{
 			url:         os.Getenv(prefix),
 			certificate: os.Getenv(prefix + "_CA"),
 			main:        root,
@@ -178,7 +177,7 @@ func fromEnvironment(name string) func(overTLS bool) (running, error) {
 			r.other = account{key, os.Getenv(prefix + "_OTHER_SECRET")}
 		}
 		if r.url == "" {
-			return running{}, fmt.Errorf("it is not running: start judges with testservers -only %s", strings.ToLower(name))
+			return runningServer{}, fmt.Errorf("it is not running: start judges with testservers -only %s", strings.ToLower(name))
 		}
 		return r, nil
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -17,7 +18,7 @@ type suite struct {
 	version  string // "" if only one version is used
 	tls      bool   // true to run over TLS if the server has it
 	needsTLS bool   // true to leave the suite out if the server has no TLS
-	// prepare builds or installs the suite. It returns the path of the result.
+	// prepare builds or installs the suite. It returns the path of the program or of its directory.
 	prepare func(context.Context) (string, error)
 	run     func(context.Context, task) ([]result, error)
 }
@@ -71,47 +72,57 @@ func (s suite) baseName() string { return s.name }
 
 // A task is one run of a suite on one server.
 type task struct {
-	prepared string   // result of suite.prepare
-	module   goModule // module that contains the tests
-	on       running
-	server   string   // name of the server
-	dir      string   // directory for files of this run
-	log      *os.File // receives the output of the suite
+	suitePath  string   // result of suite.prepare
+	module     goModule // module that contains the tests
+	server     runningServer
+	serverName string
+	dir        string   // directory for files of this run
+	log        *os.File // receives the output of the suite
 }
 
 // timeout is the longest time that a command may take.
 const timeout = 30 * time.Minute
 
-// command runs a program in the directory dir. It writes all output to the log. If w is not nil,
-// it also writes the standard output to w. If the program ends with an exit code other than 0,
-// command returns no error, because failed tests cause such a code, too. If the program
-// takes longer than timeout, command ends it and returns no error, so that the results so far count.
-func (t task) command(ctx context.Context, dir string, env []string, w io.Writer, name string, args ...string) error {
-	limited, cancel := context.WithTimeout(ctx, timeout)
+// command runs a program in the directory dir, and returns its standard output. All output is also
+// written to the log. command adds env to the variables with which clients find the server.
+//
+// A program that fails is no error, because failed tests cause a failure, too. A program that takes
+// longer than timeout is ended. This is no error either, so that the results so far count.
+func (t task) command(ctx context.Context, dir string, env []string, name string, args ...string) ([]byte, error) {
+	timeoutCtx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	c := exec.CommandContext(limited, name, args...)
+
+	var stdout bytes.Buffer
+	c := exec.CommandContext(timeoutCtx, name, args...)
 	c.Dir = dir
-	c.Env = append(append(c.Environ(), t.on.environment()...), env...)
-	c.Stdout = t.log
+	c.Env = slices.Concat(c.Environ(), t.server.environment(), env)
+	c.Stdout = io.MultiWriter(t.log, &stdout)
 	c.Stderr = t.log
-	if w != nil {
-		c.Stdout = io.MultiWriter(t.log, w)
-	}
 	c.Cancel = func() error { return c.Process.Signal(os.Interrupt) }
 	c.WaitDelay = 10 * time.Second
 	err := c.Run()
 
 	// If the context of the caller has ended, the results are not complete.
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return nil, ctx.Err()
 	}
-	if limited.Err() != nil {
+	if timeoutCtx.Err() != nil {
 		logf("%s did not end in %s", name, timeout)
-		return nil
+		return stdout.Bytes(), nil
 	}
 	var exitErr *exec.ExitError
-	if errors.As(err, &exitErr) {
-		return nil
+	if err != nil && !errors.As(err, &exitErr) {
+		return nil, err
 	}
-	return err
+	return stdout.Bytes(), nil
+}
+
+// goTests runs the compiled Go tests of the suite in the directory dir, and returns their results.
+func (t task) goTests(ctx context.Context, dir string, env []string, flags ...string) ([]result, error) {
+	args := append([]string{"-test.v", "-test.timeout", testTimeout}, flags...)
+	output, err := t.command(ctx, dir, env, t.suitePath, args...)
+	if err != nil {
+		return nil, err
+	}
+	return readGoTests(output), nil
 }
