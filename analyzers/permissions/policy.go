@@ -96,7 +96,7 @@ func (c *command) supported(
 // bucket, if it has one.
 func (c *command) canLimit(provider permissions.Provider, b bucket, o permissions.Operation) bool {
 	// No provider can limit signing to a prefix. The signed requests need other operations.
-	if b.place.Prefix == "" || o == "sign" {
+	if b.source.Prefix == "" || o == "sign" {
 		return true
 	}
 	_, err := c.grant(b, o).Documents(provider)
@@ -106,9 +106,9 @@ func (c *command) canLimit(provider permissions.Provider, b bucket, o permission
 // grantable returns the operations on a bucket that a policy can grant, and those that no policy
 // can grant. For a bucket of another provider, it returns none.
 func (b *bucket) grantable(provider permissions.Provider) (granted []permissions.Operation, ungranted []operation) {
-	scheme, _, hasScheme := strings.Cut(b.place.Name, "://")
+	scheme, _, hasScheme := strings.Cut(b.source.Name, "://")
 	// A configuration file, which is not known here, gives the address of a named location.
-	isNamedLocation := !hasScheme && strings.HasPrefix(b.place.Name, rights.LocationPrefix)
+	isNamedLocation := !hasScheme && strings.HasPrefix(b.source.Name, rights.LocationPrefix)
 	if b.Unknown || isNamedLocation {
 		// The bucket may belong to any provider.
 		return nil, b.Operations
@@ -150,13 +150,13 @@ func (c *command) printPolicy(
 
 // grant returns the grant of operations on a bucket.
 func (c *command) grant(b bucket, operations ...permissions.Operation) permissions.Grant {
-	// The name of a place is an address such as s3://bucket.
-	_, rest, _ := strings.Cut(b.place.Name, "://")
+	// The name of a known bucket is an address such as s3://bucket.
+	_, rest, _ := strings.Cut(b.source.Name, "://")
 	name, _, _ := strings.Cut(rest, "/")
 	return permissions.Grant{
 		Operations: operations,
 		Bucket:     name,
-		Prefix:     b.place.Prefix,
+		Prefix:     b.source.Prefix,
 		Region:     c.policy.region,
 		KMSKey:     c.policy.kmsKey,
 	}

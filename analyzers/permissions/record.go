@@ -32,8 +32,9 @@ func writeFile(path string, all []report) error {
 // bucket. The program and the bucket are named by lines before it.
 type permit struct{ program, bucket, operation string }
 
-// readFile returns the operations that a file of writeFile allows. The file lists programs; below
-// each its buckets, and below each bucket its operations, with two more spaces before the line.
+// readFile returns the operations that a file of writeFile allows. A line of the file names a program,
+// a bucket or an operation. A bucket belongs to the last program before it, and an operation to the
+// last bucket. Two spaces come before the name of a bucket, and four before that of an operation.
 func readFile(path string) (map[permit]bool, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -41,14 +42,18 @@ func readFile(path string) (map[permit]bool, error) {
 	}
 
 	allowed := map[permit]bool{}
-	var current permit // the program and the bucket of the last lines
+	var current permit // has the last program and the last bucket
 	lines := bufio.NewScanner(bytes.NewReader(text))
 	for number := 1; lines.Scan(); number++ {
 		line := strings.TrimRight(lines.Text(), " \t\r")
 		content := strings.TrimLeft(line, " ")
 		depth := len(line) - len(content)
+		isComment := strings.HasPrefix(content, "#")
+		if content == "" || isComment {
+			continue
+		}
+
 		switch {
-		case content == "" || content[0] == '#': // an empty line or a comment
 		case depth == 0:
 			current = permit{program: content}
 		case depth == 2 && current.program != "":

@@ -21,50 +21,50 @@ type bucket struct {
 	Name       string      `json:"bucket"`
 	Unknown    bool        `json:"unknown,omitempty"`
 	Operations []operation `json:"operations"`
-	place      rights.Place
+	source     rights.Bucket
 }
 
-// An operation has the places in the program that call it.
+// An operation has the positions in the program that call it.
 type operation struct {
 	Name  string   `json:"operation"`
 	Calls []string `json:"calls"`
 }
 
-// newReport returns the report of a program with the given rights, in which known buckets precede
-// unknown ones, both sorted by name.
+// newReport returns the report of a program with the given rights. Known buckets come before unknown
+// ones, and both are sorted by name.
 //
-// The map names has the addresses of buckets whose address is not in the program's code.
-func newReport(program string, all []rights.Right, names addresses) report {
+// known has the addresses of buckets whose address is not in the program's code, by the bucket's name.
+func newReport(program string, all []rights.Right, known addresses) report {
 	r := report{Program: program}
 	for _, right := range all {
-		place := right.Place
-		if address := names[place.Name]; address != "" {
-			place = rights.AtAddress(address, place.Prefix)
+		b := right.Bucket
+		if address := known[b.Name]; address != "" {
+			b = rights.AtAddress(address, b.Prefix)
 		}
-		r.bucket(place).add(right.Operation, right.Call)
+		r.bucket(b).add(right.Operation, right.Call)
 	}
 
 	slices.SortStableFunc(r.Buckets, func(a, b bucket) int {
-		if a.Unknown == b.Unknown {
-			return strings.Compare(a.Name, b.Name)
-		}
-		if a.Unknown {
+		if a.Unknown && !b.Unknown {
 			return 1
 		}
-		return -1
+		if b.Unknown && !a.Unknown {
+			return -1
+		}
+		return strings.Compare(a.Name, b.Name)
 	})
 	return r
 }
 
-// bucket returns the bucket of r at a place, which it adds if r does not have it.
-func (r *report) bucket(place rights.Place) *bucket {
-	name := place.String()
+// bucket returns the entry of r for a bucket, which it adds if r does not have one.
+func (r *report) bucket(source rights.Bucket) *bucket {
+	name := source.String()
 	for i := range r.Buckets {
 		if r.Buckets[i].Name == name {
 			return &r.Buckets[i]
 		}
 	}
-	r.Buckets = append(r.Buckets, bucket{Name: name, Unknown: place.Unknown, place: place})
+	r.Buckets = append(r.Buckets, bucket{Name: name, Unknown: source.Unknown, source: source})
 	return &r.Buckets[len(r.Buckets)-1]
 }
 

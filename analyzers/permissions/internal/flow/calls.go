@@ -8,19 +8,19 @@ import (
 	"golang.org/x/tools/go/ssa"
 )
 
-// call traces the result of a call back to the values that the callee returns.
-func (t *trace) call(v *ssa.Call, path accessPath, stack callStack) {
+// stepCall traces the result of a call back to the values that the callee returns.
+func (t *trace) stepCall(v *ssa.Call, path accessPath, stack callStack) {
 	call := v.Common()
 	if builtin, ok := call.Value.(*ssa.Builtin); ok {
-		t.builtin(v, builtin, path, stack)
+		t.stepBuiltin(v, builtin, path, stack)
 		return
 	}
 	if call.IsInvoke() {
-		t.invoke(v, path, stack)
+		t.stepInvoke(v, path, stack)
 		return
 	}
 	if callee := call.StaticCallee(); callee != nil {
-		t.static(v, callee, path, stack)
+		t.traceCallee(v, callee, path, stack)
 		return
 	}
 
@@ -28,21 +28,21 @@ func (t *trace) call(v *ssa.Call, path accessPath, stack callStack) {
 	for _, o := range t.g.pointsTo(call.Value) {
 		switch callee := o.Value.(type) {
 		case *ssa.Function:
-			t.static(v, callee, path, stack)
+			t.traceCallee(v, callee, path, stack)
 		case *ssa.MakeClosure:
-			t.static(v, callee.Fn.(*ssa.Function), path, stack)
+			t.traceCallee(v, callee.Fn.(*ssa.Function), path, stack)
 		case *ssa.Const: // nil
 		default:
-			t.unknown(v, stack)
+			t.addUnknown(v, stack)
 		}
 	}
 }
 
-// builtin traces the result of append back to its arguments. At the result of any other built-in
+// stepBuiltin traces the result of append back to its arguments. At the result of any other built-in
 // function, it ends the trace with an unknown origin.
-func (t *trace) builtin(v *ssa.Call, builtin *ssa.Builtin, path accessPath, stack callStack) {
+func (t *trace) stepBuiltin(v *ssa.Call, builtin *ssa.Builtin, path accessPath, stack callStack) {
 	if builtin.Name() != "append" {
-		t.unknown(v, stack)
+		t.addUnknown(v, stack)
 		return
 	}
 	for _, arg := range v.Call.Args {
@@ -50,14 +50,13 @@ func (t *trace) builtin(v *ssa.Call, builtin *ssa.Builtin, path accessPath, stac
 	}
 }
 
-// static traces the result of the call v back to the values that callee returns. If the code of
+// traceCallee traces the result of the call v back to the values that callee returns. If the code of
 // callee is not analyzed, it continues with the arguments that callee may return.
-func (t *trace) static(v *ssa.Call, callee *ssa.Function, path accessPath, stack callStack) {
+func (t *trace) traceCallee(v *ssa.Call, callee *ssa.Function, path accessPath, stack callStack) {
 	// A path from one of several results begins with the number of that result.
 	index, rest := cutResult(path)
 	if t.g.Code.Has(callee) {
-		inCallee := t.g.enter(v, stack)
-		t.returned(callee, index, rest, inCallee)
+		t.traceReturns(callee, index, rest, t.g.enter(v, stack))
 		return
 	}
 
@@ -67,12 +66,12 @@ func (t *trace) static(v *ssa.Call, callee *ssa.Function, path accessPath, stack
 	}
 	if len(args) == 0 {
 		object, _ := callee.Object().(*types.Func)
-		t.outside(v, object, rest, stack)
+		t.endOutside(v, object, rest, stack)
 	}
 }
 
-// returned traces a call back to the result at index of each return statement of callee.
-func (t *trace) returned(callee *ssa.Function, index int, path accessPath, inCallee callStack) {
+// traceReturns traces a call back to the result at index of each return statement of callee.
+func (t *trace) traceReturns(callee *ssa.Function, index int, path accessPath, inCallee callStack) {
 	for _, r := range t.g.returns[callee] {
 		if index < len(r.Results) {
 			t.visit(r.Results[index], path, inCallee)
@@ -80,16 +79,16 @@ func (t *trace) returned(callee *ssa.Function, index int, path accessPath, inCal
 	}
 }
 
-// invoke traces the result of a call of an interface method back to the results of the methods that it
+// stepInvoke traces the result of a call of an interface method back to the results of the methods that it
 // can run.
-func (t *trace) invoke(v *ssa.Call, path accessPath, stack callStack) {
+func (t *trace) stepInvoke(v *ssa.Call, path accessPath, stack callStack) {
 	methods := t.g.implementations(v.Common())
 	for _, method := range methods {
-		t.static(v, method, path, stack)
+		t.traceCallee(v, method, path, stack)
 	}
 	if len(methods) == 0 {
 		_, rest := cutResult(path)
-		t.outside(v, v.Call.Method, rest, stack)
+		t.endOutside(v, v.Call.Method, rest, stack)
 	}
 }
 
@@ -108,11 +107,11 @@ func (g *Graph) implementations(call *ssa.CallCommon) (all []*ssa.Function) {
 	return all
 }
 
-// outside ends a trace at the result of a function whose code is not analyzed. The result is itself an
+// endOutside ends a trace at the result of a function whose code is not analyzed. The result is itself an
 // origin. If path leads from the result to a value inside it, the origin of that value is unknown.
-func (t *trace) outside(v *ssa.Call, callee *types.Func, path accessPath, stack callStack) {
+func (t *trace) endOutside(v *ssa.Call, callee *types.Func, path accessPath, stack callStack) {
 	if path == "" {
-		t.origin(v, stack)
+		t.addOrigin(v, stack)
 		return
 	}
 
@@ -123,44 +122,44 @@ func (t *trace) outside(v *ssa.Call, callee *types.Func, path accessPath, stack 
 		t.add(Origin{Value: v, Zero: true})
 		return
 	}
-	t.unknown(v, stack)
+	t.addUnknown(v, stack)
 }
 
-// parameter traces a parameter back to the argument of the call by which the trace entered the
+// stepParameter traces a parameter back to the argument of the call by which the trace entered the
 // function. If the trace began inside the function, it continues with the arguments of all calls.
-func (t *trace) parameter(p *ssa.Parameter, path accessPath, stack callStack) {
+func (t *trace) stepParameter(p *ssa.Parameter, path accessPath, stack callStack) {
 	f := p.Parent()
 	index := indexOf(f, p)
 	if stack != "" {
 		site, callers := t.g.leave(stack)
-		t.argument(site, f, index, path, callers)
+		t.traceArgument(site, f, index, path, callers)
 		return
 	}
 
-	hasCalls := t.allArguments(f, index, path)
+	hasCalls := t.traceArguments(f, index, path)
 	if !hasCalls || t.g.hasUnseenCallers(f, index) {
-		t.unknown(p, "")
+		t.addUnknown(p, anyCalls)
 	}
 }
 
-// allArguments traces the parameter of f at index back to the arguments of all known calls of f, and
+// traceArguments traces the parameter of f at index back to the arguments of all known calls of f, and
 // reports whether there are any.
-func (t *trace) allArguments(f *ssa.Function, index int, path accessPath) bool {
-	// Each argument that is found adds a visit.
+func (t *trace) traceArguments(f *ssa.Function, index int, path accessPath) bool {
+	// Each argument that is found adds a visit, even one that was visited before.
 	visitsBefore := t.visits
 	for _, site := range t.g.static[f] {
-		t.argument(site, f, index, path, "")
+		t.traceArgument(site, f, index, path, anyCalls)
 	}
-	t.invokedParameter(f, index, path)
-	t.dynamicParameter(f, index, path)
-	t.foreignParameter(f, index, path)
+	t.traceInvokes(f, index, path)
+	t.traceDynamicCalls(f, index, path)
+	t.traceForeignReceiver(f, index, path)
 	return t.visits > visitsBefore
 }
 
 // hasUnseenCallers reports whether code outside the analysis may choose the argument for a parameter
 // of f. If f is a method, the index 0 is that of its receiver.
 func (g *Graph) hasUnseenCallers(f *ssa.Function, index int) bool {
-	if g.Code.Exported[f] || g.IsHanded(f) {
+	if g.Code.Exported[f] || g.IsPassedOutside(f) {
 		return true
 	}
 
@@ -174,9 +173,9 @@ func indexOf(f *ssa.Function, p *ssa.Parameter) int {
 	return slices.Index(f.Params, p)
 }
 
-// argument traces a parameter of f, whose index is 0 for the receiver of a method, back to the
-// argument that one call passes for it.
-func (t *trace) argument(site ssa.CallInstruction, f *ssa.Function, index int, path accessPath, stack callStack) {
+// traceArgument traces a parameter of f, whose index is 0 for the receiver of a method, back to the
+// traceArgument that one call passes for it.
+func (t *trace) traceArgument(site ssa.CallInstruction, f *ssa.Function, index int, path accessPath, stack callStack) {
 	call := site.Common()
 	if !call.IsInvoke() {
 		if arg := argumentOf(call, index); arg != nil {
@@ -187,15 +186,15 @@ func (t *trace) argument(site ssa.CallInstruction, f *ssa.Function, index int, p
 
 	isReceiver := index == 0
 	if isReceiver {
-		t.receiver(call.Value, f, path, stack)
+		t.traceReceiver(call.Value, f, path, stack)
 		return
 	}
 	// The arguments of an interface method do not include its receiver.
 	t.visit(call.Args[index-1], path, stack)
 }
 
-// receiver traces the receiver of the method f back to the interface value through which f is called.
-func (t *trace) receiver(iface ssa.Value, f *ssa.Function, path accessPath, stack callStack) {
+// traceReceiver traces the receiver of the method f back to the interface value through which f is called.
+func (t *trace) traceReceiver(iface ssa.Value, f *ssa.Function, path accessPath, stack callStack) {
 	// Only an interface value with a value of the receiver's type runs f.
 	toReceiver := t.g.assert(f.Params[0].Type())
 	t.visit(iface, toReceiver+path, stack)
@@ -210,56 +209,56 @@ func argumentOf(call *ssa.CallCommon, index int) ssa.Value {
 	return call.Args[index]
 }
 
-// invokedParameter traces a parameter of the method f back to the arguments of calls through an
+// traceInvokes traces a parameter of the method f back to the arguments of calls through an
 // interface.
-func (t *trace) invokedParameter(f *ssa.Function, index int, path accessPath) {
+func (t *trace) traceInvokes(f *ssa.Function, index int, path accessPath) {
 	if f.Signature.Recv() == nil {
 		return
 	}
 	for _, site := range t.g.invoked[f.Name()] {
 		if t.g.Code.Implementation(f.Params[0].Type(), site.Common().Method) == f {
-			t.argument(site, f, index, path, "")
+			t.traceArgument(site, f, index, path, anyCalls)
 		}
 	}
 
 	isReceiver := index == 0
 	if isReceiver {
-		t.receiverFromOutside(f, path)
+		t.traceOutsideReceivers(f, path)
 	}
 }
 
-// receiverFromOutside traces the receiver of the method f back to the arguments on which functions
+// traceOutsideReceivers traces the receiver of the method f back to the arguments on which functions
 // without code may call f.
-func (t *trace) receiverFromOutside(f *ssa.Function, path accessPath) {
+func (t *trace) traceOutsideReceivers(f *ssa.Function, path accessPath) {
 	for _, site := range t.g.outside {
 		if arg := t.g.ReceiverArg(site.Common(), f.Name()); arg != nil {
-			t.receiver(arg, f, path, "")
+			t.traceReceiver(arg, f, path, anyCalls)
 		}
 	}
 }
 
-// dynamicParameter traces a parameter of f, if f is used as a value, back to the arguments of the
+// traceDynamicCalls traces a parameter of f, if f is used as a value, back to the arguments of the
 // calls that may run this value.
-func (t *trace) dynamicParameter(f *ssa.Function, index int, path accessPath) {
+func (t *trace) traceDynamicCalls(f *ssa.Function, index int, path accessPath) {
 	isUsedAsValue := t.g.Code.Values[f] || len(t.g.closures[f]) > 0
 	if !isUsedAsValue {
 		return
 	}
 	for _, site := range t.g.dynamic {
 		if t.g.mayCall(site.Common(), f) {
-			t.argument(site, f, index, path, "")
+			t.traceArgument(site, f, index, path, anyCalls)
 		}
 	}
-	t.callbackParameter(f, path)
+	t.traceCallbacks(f, path)
 }
 
-// callbackParameter traces a parameter of f back to the arguments that functions without code receive
+// traceCallbacks traces a parameter of f back to the arguments that functions without code receive
 // together with f and may pass to it.
-func (t *trace) callbackParameter(f *ssa.Function, path accessPath) {
+func (t *trace) traceCallbacks(f *ssa.Function, path accessPath) {
 	for _, site := range t.g.outside {
 		arg := t.g.CallbackArg(site.Common())
 		if arg != nil && t.g.passes(site.Common(), f) {
-			t.visit(arg, path, "")
+			t.visit(arg, path, anyCalls)
 		}
 	}
 }
@@ -289,15 +288,15 @@ func (g *Graph) passes(call *ssa.CallCommon, f *ssa.Function) bool {
 	})
 }
 
-// foreignParameter traces the receiver of f, at index 0, back to the interface values of its type if
+// traceForeignReceiver traces the receiver of f, at index 0, back to the interface values of its type if
 // code outside the analysis may call f.
-func (t *trace) foreignParameter(f *ssa.Function, index int, path accessPath) {
+func (t *trace) traceForeignReceiver(f *ssa.Function, index int, path accessPath) {
 	if index > 0 || !t.g.Code.Foreign[f] {
 		return
 	}
 	for _, box := range t.g.Code.Boxes {
 		if types.Identical(box.X.Type(), f.Params[0].Type()) {
-			t.visit(box.X, path, "")
+			t.visit(box.X, path, anyCalls)
 		}
 	}
 }
@@ -326,19 +325,19 @@ func (g *Graph) functions(v ssa.Value) (all []*ssa.Function) {
 	return all
 }
 
-// IsHanded reports whether f is passed to a function outside the analysis, which may call f with
+// IsPassedOutside reports whether f is passed to a function outside the analysis, which may call f with
 // any arguments.
-func (g *Graph) IsHanded(f *ssa.Function) bool {
+func (g *Graph) IsPassedOutside(f *ssa.Function) bool {
 	// The first call collects the functions of all calls.
-	if g.handed == nil {
-		g.handed = map[*ssa.Function]bool{}
+	if g.passedOutside == nil {
+		g.passedOutside = map[*ssa.Function]bool{}
 		for _, site := range g.sites {
 			if g.isOutside(site) {
-				g.addHanded(site.Common())
+				g.addPassed(site.Common())
 			}
 		}
 	}
-	return g.handed[f]
+	return g.passedOutside[f]
 }
 
 // isOutside reports whether a call runs a function that is neither analyzed nor of the library, and
@@ -356,8 +355,8 @@ func (g *Graph) isOutside(site ssa.CallInstruction) bool {
 	return !ok || !g.IsLibrary(object)
 }
 
-// addHanded adds the functions among the arguments of a call to g.handed.
-func (g *Graph) addHanded(call *ssa.CallCommon) {
+// addPassed adds the functions among the arguments of a call to g.passedOutside.
+func (g *Graph) addPassed(call *ssa.CallCommon) {
 	for _, arg := range call.Args {
 		// A conversion to an interface does not hide the function.
 		if box, ok := arg.(*ssa.MakeInterface); ok {
@@ -367,7 +366,7 @@ func (g *Graph) addHanded(call *ssa.CallCommon) {
 			continue
 		}
 		for _, f := range g.functions(arg) {
-			g.handed[f] = true
+			g.passedOutside[f] = true
 		}
 	}
 }

@@ -31,15 +31,15 @@ type Graph struct {
 	// function has a type of the analyzed program.
 	IsLibrary func(callee *types.Func) bool
 
-	static   map[*ssa.Function][]ssa.CallInstruction
-	dynamic  []ssa.CallInstruction // calls of function values
-	invoked  map[string][]ssa.CallInstruction
-	outside  []ssa.CallInstruction // calls of functions without code
-	closures map[*ssa.Function][]*ssa.MakeClosure
-	stores   map[int][]store // the key is the type number of store.root; see the method shape
-	escapes  map[int][]store // pointers that are passed to functions without code
-	returns  map[*ssa.Function][]*ssa.Return
-	handed   map[*ssa.Function]bool // see IsHanded; nil until it is called
+	static        map[*ssa.Function][]ssa.CallInstruction
+	dynamic       []ssa.CallInstruction // calls of function values
+	invoked       map[string][]ssa.CallInstruction
+	outside       []ssa.CallInstruction // calls of functions without code
+	closures      map[*ssa.Function][]*ssa.MakeClosure
+	stores        map[int][]store // the key is the type number of store.root; see the method shape
+	escapes       map[int][]store // pointers that are passed to functions without code
+	returns       map[*ssa.Function][]*ssa.Return
+	passedOutside map[*ssa.Function]bool // see IsPassedOutside; nil until it is called
 
 	sites   []ssa.CallInstruction
 	siteOf  map[ssa.CallInstruction]int
@@ -244,9 +244,9 @@ func (g *Graph) Sites(f *ssa.Function) (all []Site) {
 //
 // It leaves out unexported fields, which code of another package reaches only through methods.
 func (g *Graph) Parts(v ssa.Value, stack string) (all []Part) {
-	g.parts(v.Type(), "", maxInside, func(t types.Type, path accessPath) {
-		all = append(all, Part{Type: t, Origins: g.search(v, path, stack)})
-	})
+	for _, p := range g.interfacePaths(v.Type(), "", maxInside) {
+		all = append(all, Part{Type: p.typ, Origins: g.search(v, p.path, stack)})
+	}
 	return all
 }
 
@@ -259,35 +259,40 @@ type Part struct {
 // maxInside is the number of levels at which Parts looks.
 const maxInside = 4
 
-// parts calls yield with the type and the path of each interface value inside a value of type t at
-// path.
-//
-// It looks at most the given number of levels below the value.
-func (g *Graph) parts(t types.Type, path accessPath, levels int, yield func(types.Type, accessPath)) {
+// An interfacePath leads to an interface value of type typ.
+type interfacePath struct {
+	typ  types.Type
+	path accessPath
+}
+
+// interfacePaths returns the paths to the interface values inside a value of type t, which is itself at
+// path. It looks at most the given number of levels below the value.
+func (g *Graph) interfacePaths(t types.Type, path accessPath, levels int) []interfacePath {
 	if types.IsInterface(t) {
-		yield(t, path)
-		return
+		return []interfacePath{{typ: t, path: path}}
 	}
 	if levels == 0 {
-		return
+		return nil
 	}
 
-	levels--
 	switch u := t.Underlying().(type) {
 	case *types.Pointer:
-		g.parts(u.Elem(), path+deref, levels, yield)
+		return g.interfacePaths(u.Elem(), path+deref, levels-1)
 	case *types.Slice:
-		g.parts(u.Elem(), path+element, levels, yield)
+		return g.interfacePaths(u.Elem(), path+element, levels-1)
 	case *types.Array:
-		g.parts(u.Elem(), path+element, levels, yield)
+		return g.interfacePaths(u.Elem(), path+element, levels-1)
 	case *types.Map:
-		g.parts(u.Elem(), path+mapped, levels, yield)
+		return g.interfacePaths(u.Elem(), path+mapped, levels-1)
 	case *types.Struct:
+		var paths []interfacePath
 		for i := range u.NumFields() {
 			field := u.Field(i)
 			if field.Exported() || field.Embedded() {
-				g.parts(field.Type(), path+g.field(t, i), levels, yield)
+				paths = append(paths, g.interfacePaths(field.Type(), path+g.field(t, i), levels-1)...)
 			}
 		}
+		return paths
 	}
+	return nil
 }

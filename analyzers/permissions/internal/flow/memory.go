@@ -8,12 +8,12 @@ import (
 	"golang.org/x/tools/go/ssa"
 )
 
-// contents continues a trace with the values that were stored at path inside a variable, slice, map or
+// traceContents continues a trace with the values that were stored at path inside a variable, slice, map or
 // channel.
-func (t *trace) contents(object ssa.Value, path accessPath, stack callStack) {
-	isStored := t.visitStores(object, path, stack)
+func (t *trace) traceContents(object ssa.Value, path accessPath, stack callStack) {
+	isStored := t.traceStores(object, path, stack)
 	if t.isSetElsewhere(object, isStored) {
-		t.unknown(object, stack)
+		t.addUnknown(object, stack)
 		return
 	}
 	if !isStored {
@@ -21,25 +21,24 @@ func (t *trace) contents(object ssa.Value, path accessPath, stack callStack) {
 	}
 }
 
-// visitStores continues a trace with the values that the analyzed code stores at path inside an object,
+// traceStores continues a trace with the values that the analyzed code stores at path inside an object,
 // and reports whether there are any. It adds an unknown origin if other code may store a value there.
-func (t *trace) visitStores(object ssa.Value, path accessPath, stack callStack) bool {
+func (t *trace) traceStores(object ssa.Value, path accessPath, stack callStack) bool {
 	isStored := false
 	for _, d := range t.g.destinations(object, path) {
-		if t.stored(object, d, stack) {
+		if t.traceAssignments(object, d, stack) {
 			isStored = true
 		}
-		// Other code may change a text at any time. It is expected to set an interface only if the
-		// analyzed code does not.
+		// Code outside the analysis may change a text at any time. It is expected to set an interface
+		// only if the analyzed code does not.
 		mayBeSetOutside := t.wantsText || (t.wantsInterface && !isStored)
 		if mayBeSetOutside {
 			t.addEscaped(object, d, stack)
 		}
 	}
-	if t.fieldStores(object, path) {
-		return true
-	}
-	return isStored
+
+	isFieldStored := t.traceFieldStores(object, path)
+	return isStored || isFieldStored
 }
 
 // isSetElsewhere reports whether an object is a global variable that code outside the analysis may set.
@@ -79,10 +78,10 @@ func (g *Graph) destinations(object ssa.Value, path accessPath) []destination {
 	return []destination{direct, throughSlice}
 }
 
-// stored continues a trace with the values that assignments to d have stored in an object, and reports
+// traceAssignments continues a trace with the values that assignments to d have stored in an object, and reports
 // whether there are any. The value may have been stored by itself, or inside a struct.
-func (t *trace) stored(object ssa.Value, d destination, stack callStack) bool {
-	visitsBefore := t.visits
+func (t *trace) traceAssignments(object ssa.Value, d destination, stack callStack) bool {
+	isStored := false
 	for _, s := range t.g.stores[d.shape] {
 		// The path of the assignment may end at a struct around the variable. The rest of the path
 		// then leads from the struct to the variable.
@@ -90,15 +89,17 @@ func (t *trace) stored(object ssa.Value, d destination, stack callStack) bool {
 		if !ok || !t.g.mayBe(s.root, object) {
 			continue
 		}
-		for _, inStoring := range t.g.storingStacks(s, object, stack) {
-			t.visit(s.src, s.srcPath+rest, inStoring)
+		for _, storeStack := range t.g.storingStacks(s, object, stack) {
+			t.visit(s.src, s.srcPath+rest, storeStack)
+			isStored = true
 		}
 	}
-	return t.visits > visitsBefore
+	return isStored
 }
 
-// storingStacks returns the calls that can have led to the store s into an object, if those of
-// stack led to the object. The empty stack stands for any calls.
+// storingStacks returns the stacks with which the function of the store s may have stored a value in
+// an object. stack is that of the trace at the object. If the calls are not known, the result is
+// anyCalls.
 func (g *Graph) storingStacks(s store, object ssa.Value, stack callStack) []callStack {
 	if s.fn == object.Parent() {
 		// The function that made the object also stored the value.
@@ -108,23 +109,24 @@ func (g *Graph) storingStacks(s store, object ssa.Value, stack callStack) []call
 	param, isParam := s.root.(*ssa.Parameter)
 	hasUnknownCalls := g.Code.Values[s.fn] || g.isInvoked(s.fn)
 	if !isParam || hasUnknownCalls {
-		return []callStack{""}
+		return []callStack{anyCalls}
 	}
 
 	// The storing function received the object as an argument of one of these calls.
-	var all []callStack
+	var stacks []callStack
 	for _, site := range g.static[s.fn] {
 		arg := argumentOf(site.Common(), indexOf(s.fn, param))
 		if arg == nil || !g.mayBe(arg, object) {
 			continue
 		}
-		callers := ""
+		callers := anyCalls
 		if site.Parent() == object.Parent() {
+			// The caller is the function that made the object, so its own calls are known.
 			callers = stack
 		}
-		all = append(all, g.enter(site, callers))
+		stacks = append(stacks, g.enter(site, callers))
 	}
-	return all
+	return stacks
 }
 
 // hasCode reports whether the code of the package of a global variable is analyzed.
@@ -143,15 +145,15 @@ func (g *Graph) isInvoked(f *ssa.Function) bool {
 func (t *trace) addEscaped(object ssa.Value, d destination, stack callStack) {
 	for _, e := range t.g.escapes[d.shape] {
 		if strings.HasPrefix(d.path, e.dstPath) && t.g.mayBe(e.root, object) {
-			t.unknown(object, stack)
+			t.addUnknown(object, stack)
 		}
 	}
 }
 
-// fieldStores continues a trace with the values stored in a field of the object through a pointer to
+// traceFieldStores continues a trace with the values stored in a field of the object through a pointer to
 // the field, as by p := &object.name; *p = value. It reports whether there are any. Such an assignment
 // is recorded for the pointer, and not for the object.
-func (t *trace) fieldStores(object ssa.Value, path accessPath) (isStored bool) {
+func (t *trace) traceFieldStores(object ssa.Value, path accessPath) (isStored bool) {
 	index, inField, ok := cutField(path)
 	if !ok {
 		return false
@@ -162,14 +164,13 @@ func (t *trace) fieldStores(object ssa.Value, path accessPath) (isStored bool) {
 		return false
 	}
 
-	// Such a store is recorded with the pointer as its root. Look at the stores through all pointers
-	// of the field's type that may point to this field.
+	// Look at the stores through all pointers of the field's type that may point to this field.
 	pointer := types.NewPointer(structType.Field(index).Type())
 	fromPointer := deref + inField
 	for _, s := range t.g.stores[t.g.number(pointer)] {
 		rest, ok := strings.CutPrefix(fromPointer, s.dstPath)
 		if ok && t.g.mayBeField(s.root, typ, index) {
-			t.visit(s.src, s.srcPath+rest, "")
+			t.visit(s.src, s.srcPath+rest, anyCalls)
 			isStored = true
 		}
 	}
@@ -227,7 +228,7 @@ func (g *Graph) pointsTo(root ssa.Value) []Origin {
 	g.busy[root] = true
 	defer delete(g.busy, root)
 
-	origins := g.search(root, "", "")
+	origins := g.search(root, "", anyCalls)
 	g.points[root] = origins
 	return origins
 }

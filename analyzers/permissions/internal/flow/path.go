@@ -61,9 +61,12 @@ func cutResult(path accessPath) (index int, rest accessPath) {
 }
 
 // A callStack has the numbers of the calls through which a trace has entered functions. The innermost
-// call comes first. If a trace reaches a parameter, the trace continues to the argument of the
+// stepCall comes first. If a trace reaches a parameter, the trace continues to the argument of the
 // innermost call. If the stack is empty, the trace continues to the arguments of all calls.
 type callStack = string
+
+// anyCalls is the empty stack.
+const anyCalls callStack = ""
 
 // maxCalls is the largest number of calls in a stack. If there are more calls, the outermost ones
 // are dropped.

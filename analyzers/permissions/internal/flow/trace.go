@@ -76,9 +76,10 @@ func (g *Graph) Elements(v ssa.Value, stack string) []Origin { return g.search(v
 // an unknown origin.
 const maxStates = 20_000
 
-// search returns the origins of the value to which a path leads from v.
+// search returns the origins of the value to which a path leads from v. The stack has the calls that
+// led to v.
 //
-// An unknown origin is added to them if the search ends early, after more than maxStates states.
+// If the search ends early, after more than maxStates states, one of the origins is unknown.
 func (g *Graph) search(v ssa.Value, path accessPath, stack callStack) []Origin {
 	t := &trace{
 		g:              g,
@@ -96,13 +97,13 @@ func (g *Graph) search(v ssa.Value, path accessPath, stack callStack) []Origin {
 		t.step(state.Value, state.path, state.Stack)
 	}
 	if len(t.seen) > maxStates {
-		t.unknown(v, stack)
+		t.addUnknown(v, stack)
 		return t.origins
 	}
 
 	// The search follows no endless paths. If it has found no origin, such a path may have led to one.
 	if len(t.origins) == 0 && t.unvisited != nil {
-		t.unknown(t.unvisited, stack)
+		t.addUnknown(t.unvisited, stack)
 	}
 	return t.origins
 }
@@ -131,8 +132,9 @@ func isText(t types.Type, path accessPath) bool {
 	return t != nil && isString(t)
 }
 
-// visit adds v to the values from which the search continues, with the path and the calls by which the
-// trace reached it. It does not add a state that was seen before, or whose path is too long.
+// visit adds v to the values from which the search continues. path leads from v to the wanted value, and
+// stack has the calls by which the trace reached v. A state that was seen before is not added again.
+// A state whose path is too long is only noted in t.unvisited.
 func (t *trace) visit(v ssa.Value, path accessPath, stack callStack) {
 	t.visits++
 	if isEndless(path) {
@@ -146,11 +148,11 @@ func (t *trace) visit(v ssa.Value, path accessPath, stack callStack) {
 	}
 }
 
-// origin adds v as an origin.
-func (t *trace) origin(v ssa.Value, stack callStack) { t.add(Origin{Value: v, Stack: stack}) }
+// addOrigin adds v as an origin.
+func (t *trace) addOrigin(v ssa.Value, stack callStack) { t.add(Origin{Value: v, Stack: stack}) }
 
-// unknown adds an unknown origin at v.
-func (t *trace) unknown(v ssa.Value, stack callStack) {
+// addUnknown adds an unknown origin at v.
+func (t *trace) addUnknown(v ssa.Value, stack callStack) {
 	t.add(Origin{Value: v, Stack: stack, Unknown: true})
 }
 
@@ -169,7 +171,7 @@ func (t *trace) step(v ssa.Value, path accessPath, stack callStack) {
 	case *ssa.Const:
 		// A constant, such as nil, has no values inside.
 		if path == "" {
-			t.origin(v, stack)
+			t.addOrigin(v, stack)
 		}
 	case *ssa.Phi:
 		for _, edge := range v.Edges {
@@ -193,18 +195,18 @@ func (t *trace) step(v ssa.Value, path accessPath, stack callStack) {
 		// Seen from the struct v.X, the value is inside the field.
 		t.visit(v.X, t.g.field(v.X.Type(), v.Field)+path, stack)
 	case *ssa.Parameter:
-		t.parameter(v, path, stack)
+		t.stepParameter(v, path, stack)
 	case *ssa.FreeVar:
-		t.freeVar(v, path)
+		t.stepFreeVar(v, path)
 	case *ssa.Call:
-		t.call(v, path, stack)
+		t.stepCall(v, path, stack)
 	default:
 		t.stepMemory(v, path, stack)
 	}
 }
 
 // stepMemory traces a value read from a variable, slice, map or channel back to the values that were
-// stored there.
+// traceAssignments there.
 func (t *trace) stepMemory(v ssa.Value, path accessPath, stack callStack) {
 	switch v := v.(type) {
 	case *ssa.UnOp:
@@ -227,14 +229,14 @@ func (t *trace) stepMemory(v ssa.Value, path accessPath, stack callStack) {
 		t.visit(v.X, path, stack)
 	case *ssa.Alloc, *ssa.MakeMap, *ssa.MakeSlice, *ssa.MakeChan, *ssa.Global:
 		if path == "" {
-			t.origin(v, stack)
+			t.addOrigin(v, stack)
 			return
 		}
-		t.contents(v, path, stack)
+		t.traceContents(v, path, stack)
 	case *ssa.Function, *ssa.MakeClosure, *ssa.Builtin:
-		t.origin(v, stack)
+		t.addOrigin(v, stack)
 	default:
-		t.unknown(v, stack)
+		t.addUnknown(v, stack)
 	}
 }
 
@@ -243,7 +245,7 @@ func (t *trace) stepMemory(v ssa.Value, path accessPath, stack callStack) {
 func (t *trace) stepFieldAddr(v *ssa.FieldAddr, path accessPath, stack callStack) {
 	rest, isRead := strings.CutPrefix(path, deref)
 	if !isRead {
-		t.origin(v, stack)
+		t.addOrigin(v, stack)
 		return
 	}
 	t.visit(v.X, deref+t.g.field(v.X.Type(), v.Field)+rest, stack)
@@ -254,7 +256,7 @@ func (t *trace) stepFieldAddr(v *ssa.FieldAddr, path accessPath, stack callStack
 func (t *trace) stepIndexAddr(v *ssa.IndexAddr, path accessPath, stack callStack) {
 	rest, isRead := strings.CutPrefix(path, deref)
 	if !isRead {
-		t.origin(v, stack)
+		t.addOrigin(v, stack)
 		return
 	}
 	if isPointer(v.X.Type()) {
@@ -276,7 +278,7 @@ func (t *trace) stepUnary(v *ssa.UnOp, path accessPath, stack callStack) {
 		_, path = cutResult(path)
 		t.visit(v.X, sent+path, stack)
 	default:
-		t.unknown(v, stack)
+		t.addUnknown(v, stack)
 	}
 }
 
@@ -284,7 +286,7 @@ func (t *trace) stepUnary(v *ssa.UnOp, path accessPath, stack callStack) {
 // traced value, it ends the trace there.
 func (t *trace) stepBox(v *ssa.MakeInterface, path accessPath, stack callStack) {
 	if path == "" {
-		t.origin(v, stack)
+		t.addOrigin(v, stack)
 		return
 	}
 
@@ -336,7 +338,7 @@ func (t *trace) stepExtract(v *ssa.Extract, path accessPath, stack callStack) {
 func (t *trace) stepNext(v *ssa.Extract, next *ssa.Next, path accessPath, stack callStack) {
 	iteration, ok := next.Iter.(*ssa.Range)
 	if !ok || next.IsString {
-		t.unknown(v, stack)
+		t.addUnknown(v, stack)
 		return
 	}
 
@@ -365,11 +367,11 @@ func (t *trace) stepSelect(v *ssa.Extract, sel *ssa.Select, path accessPath, sta
 	}
 }
 
-// freeVar traces a captured variable back to the values that closures have captured for it.
-func (t *trace) freeVar(v *ssa.FreeVar, path accessPath) {
+// stepFreeVar traces a captured variable back to the values that closures have captured for it.
+func (t *trace) stepFreeVar(v *ssa.FreeVar, path accessPath) {
 	f := v.Parent()
 	index := slices.Index(f.FreeVars, v)
 	for _, closure := range t.g.closures[f] {
-		t.visit(closure.Bindings[index], path, "")
+		t.visit(closure.Bindings[index], path, anyCalls)
 	}
 }

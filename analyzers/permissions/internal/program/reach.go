@@ -19,39 +19,39 @@ type Code struct {
 	Foreign   map[*ssa.Function]bool // methods that unanalyzed code may call
 	Boxes     []*ssa.MakeInterface
 
-	calls   func(*ssa.CallCommon) []*types.Func
-	reflect func(*ssa.Function) bool
-	seen    map[*ssa.Function]bool
-	work    []*ssa.Function
-	prog    *ssa.Program
-	types   typeutil.Map // types whose values become interface values
-	invoked map[string][]*types.Func
+	calledMethods func(*ssa.CallCommon) []*types.Func
+	callsByName   func(*ssa.Function) bool
+	seen          map[*ssa.Function]bool
+	work          []*ssa.Function
+	prog          *ssa.Program
+	types         typeutil.Map // types whose values become interface values
+	invoked       map[string][]*types.Func
 	// foreign has the interfaces of packages whose code is not analyzed. The key of the map is the
 	// name of the interface's first method.
 	foreign map[string][]*types.Interface
 	// parts has the types of values that are inside interface values, for example in fields. It
 	// also has the types of pointers to such values.
-	parts   typeutil.Map
-	shown   typeutil.Map // types with methods that reflection may call by name
-	anys    []types.Type // types whose values become values of type any
-	showAll bool
+	parts       typeutil.Map
+	reflected   typeutil.Map // types with methods that reflection may call by name
+	anyTypes    []types.Type // types whose values become values of type any
+	reflectsAll bool
 }
 
 // Reach finds the functions that p can run.
 //
-// For a function outside the analysis, calls returns the interface methods that a call of it runs,
-// and reflect reports whether it can call methods by name.
-func Reach(p *Program, calls func(*ssa.CallCommon) []*types.Func, reflect func(*ssa.Function) bool) *Code {
+// For a function outside the analysis, calledMethods returns the interface methods that a call of it runs,
+// and callsByName reports whether it can call methods by name.
+func Reach(p *Program, calledMethods func(*ssa.CallCommon) []*types.Func, callsByName func(*ssa.Function) bool) *Code {
 	c := &Code{
-		Exported: map[*ssa.Function]bool{},
-		Values:   map[*ssa.Function]bool{},
-		Foreign:  map[*ssa.Function]bool{},
-		seen:     map[*ssa.Function]bool{},
-		prog:     p.SSA,
-		invoked:  map[string][]*types.Func{},
-		foreign:  foreignInterfaces(p),
-		calls:    calls,
-		reflect:  reflect,
+		Exported:      map[*ssa.Function]bool{},
+		Values:        map[*ssa.Function]bool{},
+		Foreign:       map[*ssa.Function]bool{},
+		seen:          map[*ssa.Function]bool{},
+		prog:          p.SSA,
+		invoked:       map[string][]*types.Func{},
+		foreign:       foreignInterfaces(p),
+		calledMethods: calledMethods,
+		callsByName:   callsByName,
 	}
 	for _, root := range p.Roots {
 		c.addRoots(root)
@@ -150,22 +150,26 @@ func (c *Code) Has(f *ssa.Function) bool { return c.seen[f] && len(f.Blocks) > 0
 // scan adds the functions that f calls or uses as values, and records the interface values that f
 // makes.
 func (c *Code) scan(f *ssa.Function) {
-	var buf [16]*ssa.Value // holds the operands of an instruction without an allocation
 	for _, block := range f.Blocks {
 		for _, instruction := range block.Instrs {
 			called := c.scanCall(instruction)
-			// Each other operand that is a function is used as a value.
-			for _, operand := range instruction.Operands(buf[:0]) {
-				value, isFunction := (*operand).(*ssa.Function)
-				if isFunction && operand != called {
-					c.Values[value] = true
-					c.add(value)
-				}
-			}
-
+			c.scanValues(instruction, called)
 			if box, ok := instruction.(*ssa.MakeInterface); ok {
 				c.addBox(box)
 			}
+		}
+	}
+}
+
+// scanValues adds the functions that an instruction uses as values: those of its operands that are
+// functions, except the operand called.
+func (c *Code) scanValues(instruction ssa.Instruction, called *ssa.Value) {
+	var buf [16]*ssa.Value // holds the operands without an allocation
+	for _, operand := range instruction.Operands(buf[:0]) {
+		value, isFunction := (*operand).(*ssa.Function)
+		if isFunction && operand != called {
+			c.Values[value] = true
+			c.add(value)
 		}
 	}
 }
@@ -201,13 +205,13 @@ func (c *Code) scanCall(instruction ssa.Instruction) (called *ssa.Value) {
 	}
 
 	c.add(callee)
-	for _, method := range c.calls(common) {
+	for _, method := range c.calledMethods(common) {
 		c.invoke(method)
 	}
 
 	// A function outside the analysis may call methods of its arguments.
 	if len(callee.Blocks) == 0 && !isOfLibrary(callee) {
-		c.handOver(callee, common.Args)
+		c.addCallsOn(callee, common.Args)
 	}
 	return &common.Value
 }
@@ -226,8 +230,8 @@ func IsLibrary(pkg *types.Package) bool {
 	return pkg != nil && (pkg.Path() == Storage || strings.HasPrefix(pkg.Path(), Storage+"/"))
 }
 
-// handOver adds the methods that a function outside the analysis may call on its arguments.
-func (c *Code) handOver(callee *ssa.Function, args []ssa.Value) {
+// addCallsOn adds the methods that a function outside the analysis may call on its arguments.
+func (c *Code) addCallsOn(callee *ssa.Function, args []ssa.Value) {
 	// The function may call the methods of the interfaces that its parameters have as types.
 	for param := range callee.Signature.Params().Variables() {
 		if iface, ok := param.Type().Underlying().(*types.Interface); ok && iface.NumMethods() > 0 {
@@ -237,8 +241,8 @@ func (c *Code) handOver(callee *ssa.Function, args []ssa.Value) {
 	c.addConstrained(callee)
 
 	// Some functions, such as those of templates, call methods by their names.
-	if c.reflect(callee) {
-		c.showArgs(args)
+	if c.callsByName(callee) {
+		c.reflectArgs(args)
 	}
 }
 
@@ -256,14 +260,14 @@ func (c *Code) addConstrained(callee *ssa.Function) {
 	}
 }
 
-// showArgs adds the methods that a function may call on its arguments by reflection. The type of
+// reflectArgs adds the methods that a function may call on its arguments by reflection. The type of
 // the value in an interface is known only if the call itself puts the value there.
-func (c *Code) showArgs(args []ssa.Value) {
+func (c *Code) reflectArgs(args []ssa.Value) {
 	for _, arg := range args {
 		if box, ok := arg.(*ssa.MakeInterface); ok {
-			c.show(box.X.Type())
+			c.reflectType(box.X.Type())
 		} else if types.IsInterface(arg.Type()) {
-			c.showEverything()
+			c.reflectAll()
 		}
 	}
 }
@@ -281,9 +285,10 @@ func (c *Code) addMethods(t types.Type, isCalled func(*types.Func) bool) {
 	}
 }
 
-// addForeignInterface records an interface whose methods code outside the analysis calls, and adds
-// those methods of the types found so far.
+// addForeignInterface records an interface whose methods code outside the analysis calls. It adds the
+// methods with which the types found so far implement the interface.
 func (c *Code) addForeignInterface(iface *types.Interface) {
+	// The methods of an interface are sorted, so equal interfaces have the same first method.
 	first := iface.Method(0).Name()
 	isRecorded := slices.ContainsFunc(c.foreign[first], func(other *types.Interface) bool {
 		return types.Identical(other, iface)
@@ -306,40 +311,40 @@ func (c *Code) addForeignInterface(iface *types.Interface) {
 // addAny records a type whose values become values of type any, so that reflection may call their
 // methods.
 func (c *Code) addAny(t types.Type) {
-	c.anys = append(c.anys, t)
-	if c.showAll {
-		c.show(t)
+	c.anyTypes = append(c.anyTypes, t)
+	if c.reflectsAll {
+		c.reflectType(t)
 	}
 }
 
-// showEverything adds the methods of all types whose values become values of type any, now or
+// reflectAll adds the methods of all types whose values become values of type any, now or
 // later.
-func (c *Code) showEverything() {
-	c.showAll = true
-	for _, t := range c.anys {
-		c.show(t)
+func (c *Code) reflectAll() {
+	c.reflectsAll = true
+	for _, t := range c.anyTypes {
+		c.reflectType(t)
 	}
 }
 
-// show adds the exported methods that reflection can call on a value of type t and on the values
+// reflectType adds the exported methods that reflection can call on a value of type t and on the values
 // inside it.
-func (c *Code) show(t types.Type) {
-	if c.shown.At(t) != nil {
+func (c *Code) reflectType(t types.Type) {
+	if c.reflected.At(t) != nil {
 		return
 	}
-	c.shown.Set(t, true)
+	c.reflected.Set(t, true)
 
 	// An interface value inside t may have any of the types.
 	if types.IsInterface(t) {
-		if !c.showAll {
-			c.showEverything()
+		if !c.reflectsAll {
+			c.reflectAll()
 		}
 		return
 	}
 
 	c.addMethods(t, (*types.Func).Exported)
 	for _, part := range partsOf(t) {
-		c.show(part)
+		c.reflectType(part)
 	}
 }
 

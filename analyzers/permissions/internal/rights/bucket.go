@@ -9,28 +9,28 @@ import (
 	"github.com/omnibucket/storage/analyzers/permissions/internal/flow"
 )
 
-// places returns the buckets that v can be. stack has the calls that led to v, or is "" for any calls.
+// buckets returns the buckets that v can be. stack has the calls that led to v, or is "" for any calls.
 //
 // Values of types that the program declares count only if method names a method called on v.
-func (d *deriver) places(v ssa.Value, stack, method string) (all []Place) {
+func (d *deriver) buckets(v ssa.Value, stack, method string) (all []Bucket) {
 	origins := d.graph.Trace(v, stack)
 	for _, o := range origins {
-		all = append(all, d.placesOf(o, method)...)
+		all = append(all, d.bucketsOf(o, method)...)
 	}
 	if len(origins) == 0 {
 		all = append(all, unknownValue(v.Parent()))
 	}
-	return compactPlaces(all)
+	return uniqueBuckets(all)
 }
 
-// unknownValue returns the place of a value in f whose bucket is not known.
-func unknownValue(f *ssa.Function) Place {
-	return Place{Name: "a value in " + functionName(f), Unknown: true}
+// unknownValue returns the bucket of a value in f whose bucket is not known.
+func unknownValue(f *ssa.Function) Bucket {
+	return Bucket{Name: "a value in " + functionName(f), Unknown: true}
 }
 
-// placesOf returns the buckets that a value with the given origin can be. If a method is called on
+// bucketsOf returns the buckets that a value with the given origin can be. If a method is called on
 // the value, method is its name, and otherwise "".
-func (d *deriver) placesOf(o flow.Origin, method string) []Place {
+func (d *deriver) bucketsOf(o flow.Origin, method string) []Bucket {
 	if o.Zero {
 		return nil
 	}
@@ -39,30 +39,30 @@ func (d *deriver) placesOf(o flow.Origin, method string) []Place {
 		// A nil value is no bucket.
 		return nil
 	case *ssa.MakeInterface:
-		return d.embeddedPlaces(v, o.Stack, method)
+		return d.embeddedBuckets(v, o.Stack, method)
 	case *ssa.Call:
 		if o.Unknown {
-			return []Place{unknownCall(v)}
+			return []Bucket{unknownBucket(v)}
 		}
-		return d.opened(v, o.Stack)
+		return d.openedBuckets(v, o.Stack)
 	case *ssa.Global:
-		return []Place{{Name: "variable " + v.Pkg.Pkg.Name() + "." + v.Name(), Unknown: true}}
+		return []Bucket{{Name: "variable " + v.Pkg.Pkg.Name() + "." + v.Name(), Unknown: true}}
 	case *ssa.Parameter:
-		return []Place{{Name: "parameter " + v.Name() + " of " + functionName(v.Parent()), Unknown: true}}
+		return []Bucket{{Name: "parameter " + v.Name() + " of " + functionName(v.Parent()), Unknown: true}}
 	}
 
 	f := o.Value.Parent()
 	if f == nil {
-		return []Place{{Name: "a value", Unknown: true}}
+		return []Bucket{{Name: "a value", Unknown: true}}
 	}
-	return []Place{unknownValue(f)}
+	return []Bucket{unknownValue(f)}
 }
 
-// embeddedPlaces returns the buckets that can be in an embedded field of a value, if the type of the
+// embeddedBuckets returns the buckets that can be in an embedded field of a value, if the type of the
 // value has the method by embedding that field.
 //
 // It returns nil for a method that the type declares itself, because the analysis covers its code.
-func (d *deriver) embeddedPlaces(value *ssa.MakeInterface, stack, method string) []Place {
+func (d *deriver) embeddedBuckets(value *ssa.MakeInterface, stack, method string) []Bucket {
 	fields := d.fieldsTo(method, value.X.Type())
 	if len(fields) == 0 {
 		return nil
@@ -71,11 +71,11 @@ func (d *deriver) embeddedPlaces(value *ssa.MakeInterface, stack, method string)
 	origins := d.graph.Fields(value.X, fields, stack)
 	if len(origins) == 0 {
 		// The program stores a bucket in the field in a way that the analysis does not follow.
-		return []Place{unknownValue(value.Parent())}
+		return []Bucket{unknownValue(value.Parent())}
 	}
-	var all []Place
+	var all []Bucket
 	for _, o := range origins {
-		all = append(all, d.placesOf(o, method)...)
+		all = append(all, d.bucketsOf(o, method)...)
 	}
 	return all
 }
@@ -96,14 +96,14 @@ func (d *deriver) fieldsTo(method string, t types.Type) []int {
 	return index[:len(index)-1]
 }
 
-// compactPlaces removes repeated places from the slice and keeps the first of each.
-func compactPlaces(all []Place) []Place {
-	seen := map[Place]bool{}
-	return slices.DeleteFunc(all, func(p Place) bool {
-		if seen[p] {
+// uniqueBuckets removes repeated buckets from the slice and keeps the first of each.
+func uniqueBuckets(all []Bucket) []Bucket {
+	seen := map[Bucket]bool{}
+	return slices.DeleteFunc(all, func(b Bucket) bool {
+		if seen[b] {
 			return true
 		}
-		seen[p] = true
+		seen[b] = true
 		return false
 	})
 }

@@ -15,7 +15,7 @@ import (
 
 // A Right is an operation on a bucket that a call in the program needs.
 type Right struct {
-	Place     Place
+	Bucket    Bucket
 	Operation string // the name of an operation in package permissions, or Anything
 	Call      string // the file and line of the call
 }
@@ -38,7 +38,6 @@ func Derive(p *program.Program) []Right {
 		rights:   map[Right]bool{},
 		resolved: map[*ssa.Call]bool{},
 	}
-	callsByName := func(f *ssa.Function) bool { return isReflection(nameOf(f)) }
 	d.code = program.Reach(p, d.methodsOf, callsByName)
 	d.graph = d.newGraph()
 
@@ -72,71 +71,73 @@ func (d *deriver) newGraph() *flow.Graph {
 // functions that it uses as values.
 func (d *deriver) addInstruction(f *ssa.Function, instruction ssa.Instruction) {
 	if call, ok := instruction.(ssa.CallInstruction); ok {
-		d.call(f, call)
+		d.addCall(f, call)
 	}
 	d.addValues(f, instruction)
 }
 
-// call adds the rights that a call in f needs, which are operations on buckets.
-func (d *deriver) call(f *ssa.Function, site ssa.CallInstruction) {
+// addCall adds the rights that a call in f needs, which are operations on buckets.
+func (d *deriver) addCall(f *ssa.Function, site ssa.CallInstruction) {
 	call := site.Common()
 	if call.IsInvoke() {
-		d.method(f, site)
+		d.addMethodCall(f, site)
 		return
 	}
 	// The calls in a callee whose code is analyzed add their rights themselves.
 	for _, callee := range d.graph.Callees(call) {
 		if !d.code.Has(callee) {
-			d.functionCall(f, site, callee)
+			d.addFunctionCall(f, site, callee)
 		}
 	}
 }
 
-// method adds the rights that a call of an interface method in f needs. It adds none if f only
+// addMethodCall adds the rights that a call of an interface method in f needs. It adds none if f only
 // passes its own call to the method of the same name, because the callers of f need these rights.
-func (d *deriver) method(f *ssa.Function, site ssa.CallInstruction) {
+func (d *deriver) addMethodCall(f *ssa.Function, site ssa.CallInstruction) {
 	call := site.Common()
-	needed := d.types.family(call.Method)
+	needed := d.types.requirement(call.Method)
 	if needed == nil {
 		// The method is not one of the library.
 		return
 	}
 
 	name := call.Method.Name()
-	isSameName := f.Name() == name
-	// The compiler makes such a method for a struct that embeds an interface.
-	isPromotion := isSameName && f.Synthetic != ""
-	// A layer passes the calls of its methods to the Core that it wraps.
-	isLayer := isSameName && f.Signature.Recv() != nil && d.types.isCore(call.Method)
-	if isPromotion || isLayer {
-		return
+	if f.Name() == name {
+		// The compiler makes such a method for a struct that embeds an interface.
+		isPromotion := f.Synthetic != ""
+		// A layer passes the calls of its methods to the Core that it wraps.
+		isLayer := f.Signature.Recv() != nil && d.types.isCore(call.Method)
+		if isPromotion || isLayer {
+			return
+		}
 	}
 	d.add(f, site, call.Value, needed, name, optionsOf(call.Signature(), call.Args))
 }
 
-// functionCall adds the rights for one call of a function whose code is not analyzed.
-func (d *deriver) functionCall(f *ssa.Function, site ssa.CallInstruction, callee *ssa.Function) {
+// addFunctionCall adds the rights for one call of a function whose code is not analyzed.
+func (d *deriver) addFunctionCall(f *ssa.Function, site ssa.CallInstruction, callee *ssa.Function) {
 	name := nameOf(callee)
 	call := site.Common()
 	options := optionsOf(callee.Signature, call.Args)
 
+	// The rights of these functions depend on their arguments.
 	if name == "storage.Copy" {
-		d.copy(f, site, options)
+		d.addCopy(f, site, options)
 		return
 	}
 	if name == "storage/transfer.Sync" {
-		d.sync(f, site, options)
+		d.addSync(f, site, options)
 		return
 	}
 
-	// The table functions has only the rights of StreamCopy on its destination.
 	if name == "storage.StreamCopy" {
+		// The table below has only the rights on the destination.
 		d.addStreamSource(f, site)
 	}
 	if uses, ok := functions[name]; ok {
 		for _, u := range uses {
 			if u.arg < len(call.Args) {
-				d.add(f, site, call.Args[u.arg], u.does, u.method, options)
+				d.add(f, site, call.Args[u.arg], u.needs, u.method, options)
 			}
 		}
 		return
@@ -144,7 +145,7 @@ func (d *deriver) functionCall(f *ssa.Function, site ssa.CallInstruction, callee
 
 	isLibrary := isOurs(callee)
 	if !isLibrary && !isReflection(name) {
-		d.foreign(f, site, callee)
+		d.addForeignCall(f, site, callee)
 		return
 	}
 	// Internal and harmless functions of the library need no rights.
@@ -158,24 +159,25 @@ func (d *deriver) functionCall(f *ssa.Function, site ssa.CallInstruction, callee
 	}
 }
 
-// foreign adds the rights for a call of a function that does not import the library. Such a
+// addForeignCall adds the rights for a call of a function that does not import the library. Such a
 // function may do anything with a bucket that it receives.
-func (d *deriver) foreign(f *ssa.Function, site ssa.CallInstruction, callee *ssa.Function) {
-	hasUnknown := d.constrainsToBucket(callee)
-	for _, bucket := range d.bucketArgs(callee, site.Common().Args) {
-		places := d.places(bucket, "", "")
-		if len(places) == 0 {
-			hasUnknown = true
+func (d *deriver) addForeignCall(f *ssa.Function, site ssa.CallInstruction, callee *ssa.Function) {
+	position := d.position(f, site.Pos())
+	usesUnknown := d.constrainsToBucket(callee)
+	for _, arg := range d.bucketArgs(callee, site.Common().Args) {
+		buckets := d.buckets(arg, "", "")
+		if len(buckets) == 0 {
+			usesUnknown = true
 		}
-		for _, place := range places {
-			d.addPlace(place, names(Anything), d.position(f, site.Pos()))
+		for _, bucket := range buckets {
+			d.addBucket(bucket, names(Anything), position)
 		}
 	}
 
 	// A bucket that is not known is named after the call.
-	if hasUnknown {
-		place := Place{Name: shortOf(callee) + " in " + functionName(f), Unknown: true}
-		d.addPlace(place, names(Anything), d.position(f, site.Pos()))
+	if usesUnknown {
+		bucket := Bucket{Name: shortOf(callee) + " in " + functionName(f), Unknown: true}
+		d.addBucket(bucket, names(Anything), position)
 	}
 }
 
@@ -222,24 +224,24 @@ func (d *deriver) hasBucketMethod(t types.Type) bool {
 	return false
 }
 
-// copy adds the rights that a call of storage.Copy needs. If its two buckets may be the same one, these
-// are the rights of a copy inside a bucket. If they may differ, they are those of a copy between buckets.
-func (d *deriver) copy(f *ssa.Function, site ssa.CallInstruction, options ssa.Value) {
+// addCopy adds the rights that a call of storage.Copy needs. A copy inside a bucket needs others than a
+// copy between two buckets. If the code allows both, addCopy adds the rights of both.
+func (d *deriver) addCopy(f *ssa.Function, site ssa.CallInstruction, options ssa.Value) {
 	// The arguments are ctx, dst, dstKey, src, srcKey and the options.
 	args := site.Common().Args
 	dst := args[1]
 	src := args[3]
-	dstPlaces := d.places(dst, "", "")
-	srcPlaces := d.places(src, "", "")
+	dstBuckets := d.buckets(dst, "", "")
+	srcBuckets := d.buckets(src, "", "")
 
-	mayBeSame := slices.ContainsFunc(dstPlaces, func(p Place) bool {
-		return containsPlace(srcPlaces, p)
+	mayBeSame := slices.ContainsFunc(dstBuckets, func(b Bucket) bool {
+		return containsBucket(srcBuckets, b)
 	})
-	mayDiffer := !mayBeSame || len(dstPlaces) > 1 || len(srcPlaces) > 1
+	areSame := mayBeSame && len(dstBuckets) == 1 && len(srcBuckets) == 1
 	if mayBeSame {
 		d.add(f, site, dst, copyInside, "", options)
 	}
-	if mayDiffer {
+	if !areSame {
 		d.add(f, site, dst, copyTo, "", options)
 		d.add(f, site, src, copyFrom, "", options)
 	}
@@ -255,14 +257,14 @@ func (d *deriver) addStreamSource(f *ssa.Function, site ssa.CallInstruction) {
 			// The call of storage.Copy that runs f, a method of a Core, has added these rights.
 			continue
 		}
-		for _, place := range d.placesOf(o, "Download") {
-			d.addPlace(place, download.operations(nil, true), d.position(f, site.Pos()))
+		for _, bucket := range d.bucketsOf(o, "Download") {
+			d.addBucket(bucket, download.operations(nil, true), d.position(f, site.Pos()))
 		}
 	}
 }
 
-func containsPlace(all []Place, p Place) bool {
-	return slices.ContainsFunc(all, func(other Place) bool { return other.Name == p.Name })
+func containsBucket(all []Bucket, b Bucket) bool {
+	return slices.ContainsFunc(all, func(other Bucket) bool { return other.Name == b.Name })
 }
 
 // addAnything adds the right to do anything with an argument that is a bucket, or with each bucket
@@ -273,8 +275,8 @@ func (d *deriver) addAnything(f *ssa.Function, site ssa.CallInstruction, arg ssa
 		d.add(f, site, arg, anything, "", nil)
 		return
 	}
-	for _, place := range d.inside(arg, "", maxBoxes) {
-		d.addPlace(place, names(Anything), d.position(f, site.Pos()))
+	for _, bucket := range d.bucketsInside(arg, "", maxBoxes) {
+		d.addBucket(bucket, names(Anything), d.position(f, site.Pos()))
 	}
 }
 
@@ -292,34 +294,34 @@ func (d *deriver) withoutConversions(arg ssa.Value) ssa.Value {
 	return arg
 }
 
-// maxBoxes is the largest number of interface values around a bucket that inside looks into.
+// maxBoxes is the largest number of interface values around a bucket that bucketsInside looks into.
 const maxBoxes = 4
 
-// inside returns the buckets inside a value, such as those in the fields of a struct, reached
+// bucketsInside returns the buckets inside a value, such as those in the fields of a struct, reached
 // through at most the given number of interface values.
-func (d *deriver) inside(v ssa.Value, stack string, boxes int) (all []Place) {
+func (d *deriver) bucketsInside(v ssa.Value, stack string, boxes int) (all []Bucket) {
 	for _, part := range d.graph.Parts(v, stack) {
 		if d.types.isBucket(part.Type) && len(part.Origins) == 0 {
 			all = append(all, unknownValue(v.Parent()))
 		}
 		for _, o := range part.Origins {
-			all = append(all, d.insidePart(part, o, boxes)...)
+			all = append(all, d.bucketsInPart(part, o, boxes)...)
 		}
 	}
-	return compactPlaces(all)
+	return uniqueBuckets(all)
 }
 
-// insidePart returns the buckets that a part of a value is or contains, if it has the origin o. It
+// bucketsInPart returns the buckets that a part of a value is or contains, if it has the origin o. It
 // follows at most the given number of nested interface values.
-func (d *deriver) insidePart(part flow.Part, o flow.Origin, boxes int) []Place {
+func (d *deriver) bucketsInPart(part flow.Part, o flow.Origin, boxes int) []Bucket {
 	if o.Zero {
 		return nil
 	}
 	if box, ok := o.Value.(*ssa.MakeInterface); ok && boxes > 0 {
-		return d.inside(box.X, o.Stack, boxes-1)
+		return d.bucketsInside(box.X, o.Stack, boxes-1)
 	}
 	if d.types.isBucket(part.Type) || d.returnsBucket(o.Value.Type()) {
-		return d.placesOf(o, "")
+		return d.bucketsOf(o, "")
 	}
 	return nil
 }
@@ -358,25 +360,24 @@ func (d *deriver) addValues(f *ssa.Function, instruction ssa.Instruction) {
 // bucket that is not known. If only analyzed code calls the function,
 // those calls add its rights.
 func (d *deriver) addValue(f *ssa.Function, instruction ssa.Instruction, value *ssa.Function) {
-	onlyAnalyzedCalls := d.graph.IsCalled(value) && !d.graph.IsHanded(value)
+	onlyAnalyzedCalls := d.graph.IsCalled(value) && !d.graph.IsPassedOutside(value)
 	if onlyAnalyzedCalls {
 		return
 	}
-	needed := firstFamily(nameOf(value))
+	needed := firstRequirement(nameOf(value))
 	if needed == nil {
 		return
 	}
 
 	// The options of the calls are not known either.
-	const areOptionsKnown = false
-	operations := needed.operations(nil, areOptionsKnown)
-	place := Place{Name: shortOf(value) + " as a value in " + functionName(f), Unknown: true}
-	d.addPlace(place, operations, d.position(f, instruction.Pos()))
+	operations := needed.operations(nil, unknownOptions)
+	bucket := Bucket{Name: shortOf(value) + " as a value in " + functionName(f), Unknown: true}
+	d.addBucket(bucket, operations, d.position(f, instruction.Pos()))
 }
 
-// firstFamily returns the operations of a library function on its first bucket, or nil if the
+// firstRequirement returns the operations of a library function on its first bucket, or nil if the
 // function uses no bucket.
-func firstFamily(name string) *family {
+func firstRequirement(name string) *requirement {
 	switch name {
 	case "storage.Copy", "storage/transfer.Sync":
 		return copyInside
@@ -385,7 +386,7 @@ func firstFamily(name string) *family {
 	if len(uses) == 0 {
 		return nil
 	}
-	return uses[0].does
+	return uses[0].needs
 }
 
 // add records the operations of a call for each bucket that v can be.
@@ -393,26 +394,26 @@ func firstFamily(name string) *family {
 // The method called on v has the given name, which is "" if the callee takes only buckets of the
 // library.
 func (d *deriver) add(
-	f *ssa.Function, site ssa.CallInstruction, v ssa.Value, does *family, method string, options ssa.Value,
+	f *ssa.Function, site ssa.CallInstruction, v ssa.Value, needs *requirement, method string, options ssa.Value,
 ) {
-	operations := does.operations(d.options(options))
+	operations := needs.operations(d.options(options))
 	if len(operations) == 0 {
 		return
 	}
-	for _, place := range d.places(v, "", method) {
-		d.addPlace(place, operations, d.position(f, site.Pos()))
+	for _, bucket := range d.buckets(v, "", method) {
+		d.addBucket(bucket, operations, d.position(f, site.Pos()))
 	}
 }
 
-// addPlace records operations of one call on a bucket and, for a bucket not seen before, the layers
+// addBucket records operations of one call on a bucket and, for a bucket not seen before, the layers
 // with which it is opened.
-func (d *deriver) addPlace(place Place, operations []string, position string) {
+func (d *deriver) addBucket(bucket Bucket, operations []string, position string) {
 	for _, operation := range operations {
-		d.rights[Right{place, operation, position}] = true
+		d.rights[Right{bucket, operation, position}] = true
 	}
-	if place.open != nil && !d.resolved[place.open] {
-		d.resolved[place.open] = true
-		d.layersOf(place)
+	if bucket.open != nil && !d.resolved[bucket.open] {
+		d.resolved[bucket.open] = true
+		d.layersOf(bucket)
 	}
 }
 
@@ -421,13 +422,13 @@ func (d *deriver) sorted() []Right {
 	var all []Right
 	for r := range d.rights {
 		// Two calls may open the same bucket. Compact merges their rights if they differ only in open.
-		r.Place.open = nil
+		r.Bucket.open = nil
 		all = append(all, r)
 	}
 	slices.SortFunc(all, func(a, b Right) int {
 		return cmp.Or(
-			compareBool(a.Place.Unknown, b.Place.Unknown),
-			strings.Compare(a.Place.String(), b.Place.String()),
+			compareBool(a.Bucket.Unknown, b.Bucket.Unknown),
+			strings.Compare(a.Bucket.String(), b.Bucket.String()),
 			strings.Compare(a.Operation, b.Operation),
 			comparePositions(a.Call, b.Call),
 		)

@@ -8,14 +8,14 @@ import (
 
 // A layer, such as a mirror, belongs to one bucket and passes operations to a second one.
 type layer struct {
-	first    Place
-	second   Place
+	first    Bucket
+	second   Bucket
 	readOnly bool // whether the layer writes nothing to the second bucket
 }
 
 // layersOf records the layers among the options with which a bucket is opened.
-func (d *deriver) layersOf(place Place) {
-	options := optionsOf(place.open.Call.Signature(), place.open.Call.Args)
+func (d *deriver) layersOf(bucket Bucket) {
+	options := optionsOf(bucket.open.Call.Signature(), bucket.open.Call.Args)
 	if options == nil {
 		return
 	}
@@ -26,15 +26,15 @@ func (d *deriver) layersOf(place Place) {
 			continue
 		}
 		for _, origin := range d.graph.Trace(call.Call.Args[0], o.Stack) {
-			d.addLayer(place, origin.Value, origin.Stack)
+			d.addLayer(bucket, origin.Value, origin.Stack)
 		}
 	}
 }
 
-// addLayer records that v is a layer of the bucket first, if v is a call that makes a layer, such as
-// mirror.New(second). It ignores layers without a second bucket. The stack has the calls that led
-// to v.
-func (d *deriver) addLayer(first Place, v ssa.Value, stack string) {
+// addLayer records the layer that v is, such as mirror.New(second), as a layer of the bucket first. It
+// ignores values that are not layers, and layers without a second bucket. The stack has the calls that
+// led to v.
+func (d *deriver) addLayer(first Bucket, v ssa.Value, stack string) {
 	call, ok := v.(*ssa.Call)
 	if !ok {
 		return
@@ -46,7 +46,7 @@ func (d *deriver) addLayer(first Place, v ssa.Value, stack string) {
 
 	// The first parameter of mirror.New and of overlay.New is the second bucket.
 	secondBucket := call.Call.Args[0]
-	for _, second := range d.places(secondBucket, stack, "") {
+	for _, second := range d.buckets(secondBucket, stack, "") {
 		d.layers = append(d.layers, layer{
 			first:    first,
 			second:   second,
@@ -73,12 +73,12 @@ func (d *deriver) addOtherLayers() {
 // addOtherLayer adds the operation Anything on the second bucket of the layer that a call makes, unless
 // the first bucket is known.
 func (d *deriver) addOtherLayer(f *ssa.Function, call *ssa.Call) {
-	for _, place := range d.places(call.Call.Args[0], "", "") {
+	for _, bucket := range d.buckets(call.Call.Args[0], "", "") {
 		hasFirst := slices.ContainsFunc(d.layers, func(l layer) bool {
-			return l.second == place
+			return l.second == bucket
 		})
 		if !hasFirst {
-			d.addPlace(place, names(Anything), d.position(f, call.Pos()))
+			d.addBucket(bucket, names(Anything), d.position(f, call.Pos()))
 		}
 	}
 }
@@ -93,7 +93,7 @@ func makesLayer(name string) bool {
 func (d *deriver) addLayers() {
 	for _, l := range d.layers {
 		for r := range d.rights {
-			if r.Place != l.first {
+			if r.Bucket != l.first {
 				continue
 			}
 			for _, operation := range l.passes(r.Operation) {
@@ -127,10 +127,10 @@ type protections struct {
 // addProtected adds the operations that reads and writes need on buckets whose objects have
 // retention, a legal hold or a managed key.
 func (d *deriver) addProtected() {
-	// Find how each place protects its objects from what the program does there.
-	byPlace := map[Place]protections{}
+	// Find how each bucket protects its objects from what the program does there.
+	protectionsOf := map[Bucket]protections{}
 	for r := range d.rights {
-		p := byPlace[r.Place]
+		p := protectionsOf[r.Bucket]
 		switch r.Operation {
 		case "upload-with-retention", "set-retention", "set-retention-bypass":
 			p.retention = true
@@ -139,22 +139,22 @@ func (d *deriver) addProtected() {
 		case "upload-encrypted", "download-encrypted":
 			p.kmsKey = true
 		}
-		if r.Place.kms {
+		if r.Bucket.kms {
 			p.kmsKey = true
 		}
-		byPlace[r.Place] = p
+		protectionsOf[r.Bucket] = p
 	}
 
 	for r := range d.rights {
-		for _, operation := range byPlace[r.Place].operations(r.Operation) {
-			d.rights[Right{r.Place, operation, r.Call}] = true
+		for _, operation := range protectionsOf[r.Bucket].additionalOperations(r.Operation) {
+			d.rights[Right{r.Bucket, operation, r.Call}] = true
 		}
 	}
 }
 
-// operations returns the operations that the given one also needs on a bucket with these
+// additionalOperations returns the operations that an operation also needs on a bucket with these
 // protections.
-func (p protections) operations(operation string) (all []string) {
+func (p protections) additionalOperations(operation string) (all []string) {
 	switch operation {
 	case "download", "download-version":
 		if p.retention {

@@ -27,9 +27,9 @@ func typesOf(p *program.Program) libraryTypes {
 	}
 }
 
-// family returns the operations that a call of an interface method needs, or nil if the library
+// requirement returns the operations that a call of an interface method needs, or nil if the library
 // declares no such method.
-func (t libraryTypes) family(method *types.Func) *family {
+func (t libraryTypes) requirement(method *types.Func) *requirement {
 	name := method.Name()
 	if hasMethod(t.bucket, method) {
 		return methods[name]
@@ -155,6 +155,9 @@ func callbackArg(call *ssa.CallCommon) ssa.Value {
 	}
 	return call.Args[0]
 }
+
+// callsByName reports whether f can call methods by their names.
+func callsByName(f *ssa.Function) bool { return isReflection(nameOf(f)) }
 
 // isReflection reports whether the function with this name can call methods by their names.
 func isReflection(name string) bool {

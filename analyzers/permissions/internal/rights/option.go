@@ -50,18 +50,18 @@ func (d *deriver) optionNames(o flow.Origin) (all []string, known bool) {
 		return nil, true
 	case *ssa.MakeInterface:
 		// The option is a value that was converted to the interface type of options.
-		return d.concreteNames(v.X, o.Stack)
+		return d.concreteOptionNames(v.X, o.Stack)
 	case *ssa.Call:
-		return d.constructors(v)
+		return d.constructorNames(v)
 	}
 	return nil, false
 }
 
-// concreteNames is optionNames for a value of a concrete type: a struct of options, each of
+// concreteOptionNames is optionNames for a value of a concrete type: a struct of options, each of
 // whose fields stands for an option, or the value of one option.
-func (d *deriver) concreteNames(v ssa.Value, stack string) (all []string, known bool) {
+func (d *deriver) concreteOptionNames(v ssa.Value, stack string) (all []string, known bool) {
 	if fields, ok := v.Type().Underlying().(*types.Struct); ok && isOptions(v.Type()) {
-		return d.setFields(v, fields, stack), true
+		return d.optionsOfFields(v, fields, stack), true
 	}
 	known = true
 	for _, o := range d.graph.Trace(v, stack) {
@@ -72,9 +72,9 @@ func (d *deriver) concreteNames(v ssa.Value, stack string) (all []string, known 
 	return all, known
 }
 
-// constructors returns the names of the library's functions that make the option of a call, and
+// constructorNames returns the names of the library's functions that make the option of a call, and
 // whether no other function can make it.
-func (d *deriver) constructors(call *ssa.Call) (all []string, known bool) {
+func (d *deriver) constructorNames(call *ssa.Call) (all []string, known bool) {
 	callees := d.graph.Callees(&call.Call)
 	for _, callee := range callees {
 		if !isOurs(callee) || objectOf(callee) == nil {
@@ -108,36 +108,34 @@ var fieldOptions = map[string]string{
 	"Native":           "WithKMSKey",
 }
 
-// setFields returns the options, such as WithTags, whose fields the program may set in a struct of
+// optionsOfFields returns the options, such as WithTags, whose fields the program may set in a struct of
 // options or in a struct embedded in it.
-func (d *deriver) setFields(v ssa.Value, fields *types.Struct, stack string) (all []string) {
+func (d *deriver) optionsOfFields(v ssa.Value, fields *types.Struct, stack string) (all []string) {
 	for i := range fields.NumFields() {
 		field := fields.Field(i)
-		embedded, isStruct := field.Type().Underlying().(*types.Struct)
-		isEmbedded := isStruct && field.Embedded()
-		if !isEmbedded {
-			if d.isSet(field, v, []int{i}, stack) {
-				all = append(all, fieldOptions[field.Name()])
+		if embedded, ok := field.Type().Underlying().(*types.Struct); ok && field.Embedded() {
+			for j := range embedded.NumFields() {
+				all = append(all, d.optionOfField(embedded.Field(j), v, []int{i, j}, stack)...)
 			}
 			continue
 		}
-
-		for j := range embedded.NumFields() {
-			if d.isSet(embedded.Field(j), v, []int{i, j}, stack) {
-				all = append(all, fieldOptions[embedded.Field(j).Name()])
-			}
-		}
+		all = append(all, d.optionOfField(field, v, []int{i}, stack)...)
 	}
 	return all
 }
 
-// isSet reports whether the program may set the option that the field of v at these nested indexes
-// stands for.
-func (d *deriver) isSet(field *types.Var, v ssa.Value, indexes []int, stack string) bool {
-	if fieldOptions[field.Name()] == "" {
-		return false
+// optionOfField returns the option that the field of v at these nested indexes stands for, or nil if
+// the program does not set the field.
+func (d *deriver) optionOfField(field *types.Var, v ssa.Value, indexes []int, stack string) []string {
+	option := fieldOptions[field.Name()]
+	if option == "" {
+		return nil
 	}
-	return slices.ContainsFunc(d.graph.Fields(v, indexes, stack), func(o flow.Origin) bool {
+	maySet := slices.ContainsFunc(d.graph.Fields(v, indexes, stack), func(o flow.Origin) bool {
 		return !o.Zero && !isEmpty(o.Value)
 	})
+	if !maySet {
+		return nil
+	}
+	return names(option)
 }

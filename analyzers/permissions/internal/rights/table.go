@@ -3,8 +3,8 @@ package rights
 // A use describes what a function does with one of its arguments, which is a bucket. The receiver
 // of a method is argument 0.
 type use struct {
-	arg  int
-	does *family
+	arg   int
+	needs *requirement
 	// method is the method that the function calls if the bucket is of a type that is not from the
 	// library. It is "" if the function refuses such a type.
 	method string
@@ -70,7 +70,7 @@ var functions = map[string][]use{
 
 // methods has the operations of each method of Bucket. They also apply to an interface with only
 // some methods of Bucket.
-var methods = map[string]*family{
+var methods = map[string]*requirement{
 	"Upload":            upload,
 	"Download":          download,
 	"List":              list,
@@ -83,7 +83,7 @@ var methods = map[string]*family{
 }
 
 // coreMethods has the operations of the methods of Core that Bucket does not have.
-var coreMethods = map[string]*family{
+var coreMethods = map[string]*requirement{
 	"RemoveAll":            removeAll,
 	"RemoveVersions":       removeVersion,
 	"ListPage":             list,
@@ -114,7 +114,7 @@ var coreMethods = map[string]*family{
 }
 
 // serviceMethods has the operations of the methods of Service.
-var serviceMethods = map[string]*family{
+var serviceMethods = map[string]*requirement{
 	"CreateBucket": createBucket,
 	"BucketInfo":   bucketInfo,
 	"UpdateBucket": updateBucket,
@@ -127,7 +127,7 @@ var serviceMethods = map[string]*family{
 
 // multipartMethods has the operations that the methods of MultipartUpload need. The call that
 // begins the upload has needed other operations before.
-var multipartMethods = map[string]*family{
+var multipartMethods = map[string]*requirement{
 	"PutPart":  openUpload,
 	"Complete": openUpload,
 	"Parts":    openUpload,

@@ -2,7 +2,7 @@ package rights
 
 import "golang.org/x/tools/go/ssa"
 
-// These families have the operations for package transfer and for layers. An analysis of the code
+// These requirements have the operations for package transfer and for layers. An analysis of the code
 // of package transfer could not find out which operations belong to which option.
 var (
 	stored = append(names("download", "download-missing", "upload-if-revision"), put...)
@@ -20,7 +20,7 @@ var (
 	)
 	// transferUp is for a job with a directory as the source. Such a job copies no objects inside a
 	// provider, except with WithBackup. It adds tags only with WithRule.
-	transferUp = &family{always: stored, with: map[string][]string{
+	transferUp = &requirement{always: stored, with: map[string][]string{
 		"WithBackup": names("tags", "remove"),
 		"WithDelete": removed,
 		"WithMove":   names("remove"),
@@ -34,7 +34,7 @@ var (
 	// The tags of objects are read only from the source, or by WithBackup. A job with WithMove looks
 	// at an object of its destination only if the object is an hour newer, which is so if an earlier
 	// job was interrupted. The operation upload-if-absent-lost has the right to do so.
-	transferTo = &family{
+	transferTo = &requirement{
 		plain:   append(names("copy", "copy-with-properties"), stored...),
 		always:  append(names("upload-with-tags", "remove"), put...),
 		instead: map[string][]string{"WithMove": nil},
@@ -46,12 +46,12 @@ var (
 			"WithRule":   names("copy-with-tags", "copy-without-tags"),
 		},
 	}
-	transferFrom = &family{
+	transferFrom = &requirement{
 		always: names("list", "download", "download-missing", "tags"),
 		with:   fromSource,
 	}
 	// transferDown is for a job with a directory as the destination, which has no tags.
-	transferDown = &family{
+	transferDown = &requirement{
 		always: names("list", "download", "download-missing"),
 		with:   fromSource,
 	}
@@ -62,28 +62,28 @@ var (
 		"WithLocks": names("see-retention", "see-legal-hold", "download-version"),
 	}
 	// Expire stores a small object to read the clock of the store.
-	expire = &family{always: names(
+	expire = &requirement{always: names(
 		"upload", "list", "download", "tags", "remove", "remove-if-revision", "remove-all", "list-versions", "remove-version",
 		"list-uploads", "abort-upload",
 	)}
-	transferRemove = &family{always: names("list", "remove", "remove-if-revision", "remove-all")}
-	restoreAt      = &family{always: names(
+	transferRemove = &requirement{always: names("list", "remove", "remove-if-revision", "remove-all")}
+	restoreAt      = &requirement{always: names(
 		"list", "list-versions", "download", "download-version", "copy", "copy-tagged", "upload-over", "remove",
 		"remove-if-revision", "restore",
 	)}
-	journal = &family{always: names(
+	journal = &requirement{always: names(
 		"download", "download-missing", "upload", "upload-over", "upload-if-absent", "upload-if-absent-lost",
 		"upload-if-revision", "remove",
 	)}
-	lease = &family{always: names("download", "download-missing", "upload-if-absent", "upload-if-absent-lost",
+	lease = &requirement{always: names("download", "download-missing", "upload-if-absent", "upload-if-absent-lost",
 		"upload-if-revision")}
-	repair = &family{always: append(names("copy", "copy-tagged", "upload-with-tags", "tags", "remove",
+	repair = &requirement{always: append(names("copy", "copy-tagged", "upload-with-tags", "tags", "remove",
 		"remove-if-revision", "remove-all"), stored...)}
 )
 
-// sync adds the rights that a call of transfer.Sync needs on its source and its destination. If one of
+// addSync adds the rights that a call of transfer.Sync needs on its source and its destination. If one of
 // them is a local directory, it needs none, and the other needs fewer: transferUp or transferDown.
-func (d *deriver) sync(f *ssa.Function, site ssa.CallInstruction, options ssa.Value) {
+func (d *deriver) addSync(f *ssa.Function, site ssa.CallInstruction, options ssa.Value) {
 	// The arguments are ctx, the destination, the source and more.
 	args := site.Common().Args
 	dst := transferTo

@@ -2,12 +2,12 @@ package rights
 
 import "slices"
 
-// A family has the operations that one kind of call needs, by their names in package permissions.
+// A requirement has the operations that one kind of call needs, by their names in package permissions.
 // Options of the call may add operations. They may also replace the operations in plain.
-type family struct {
+type requirement struct {
 	plain   []string            // operations of a call without a condition
 	always  []string            // operations of every call
-	instead map[string][]string // operations that replace family.plain, by the name of the option
+	instead map[string][]string // operations that replace requirement.plain, by the name of the option
 	with    map[string][]string // additional operations, by the name of the option
 }
 
@@ -34,104 +34,104 @@ var conditions = map[string][]string{
 }
 
 var (
-	none = &family{}
+	none = &requirement{}
 
 	// An analysis does not know the size of a body, so every upload may be sent in parts.
-	upload = &family{
+	upload = &requirement{
 		plain:   names("upload", "upload-over"),
 		always:  names("upload-parts", "upload-parts-failed"),
 		instead: conditions,
 		with:    written,
 	}
 	// A signed upload is one request, which is made by whoever has the URL.
-	signUpload = &family{
+	signUpload = &requirement{
 		plain:   names("upload", "upload-over"),
 		always:  names("sign"),
 		instead: map[string][]string{"IfAbsent": names("upload-if-absent"), "IfRevision": names("upload-if-revision")},
 		with:    written,
 	}
-	openUpload = &family{always: names("open-upload"), with: written}
-	signPart   = &family{always: names("sign", "open-upload")}
-	signedPart = &family{always: names("upload-parts")}
-	abort      = &family{always: names("abort-upload")}
+	openUpload = &requirement{always: names("open-upload"), with: written}
+	signPart   = &requirement{always: names("sign", "open-upload")}
+	signedPart = &requirement{always: names("upload-parts")}
+	abort      = &requirement{always: names("abort-upload")}
 
-	download = &family{
+	download = &requirement{
 		plain:   names("download", "download-missing"),
 		instead: map[string][]string{"WithVersion": names("download-version")},
 	}
-	signDownload = &family{
+	signDownload = &requirement{
 		plain:   names("download"),
 		always:  names("sign"),
 		instead: map[string][]string{"WithVersion": names("download-version")},
 	}
-	signRemoval = &family{
+	signRemoval = &requirement{
 		plain:   names("remove"),
 		always:  names("sign"),
 		instead: map[string][]string{"WithVersion": names("remove-version")},
 	}
-	list          = &family{always: names("list")}
-	files         = &family{always: names("list", "download", "download-missing")}
-	versions      = &family{always: names("list-versions")}
-	listUploads   = &family{always: names("list-uploads")}
-	remove        = &family{plain: names("remove"), instead: removals, with: bypassed}
-	removeAll     = &family{always: names("remove-all")}
-	removeFound   = &family{always: names("list", "remove-all")}
-	removeVersion = &family{always: names("remove-version", "remove-all")}
+	list          = &requirement{always: names("list")}
+	files         = &requirement{always: names("list", "download", "download-missing")}
+	versions      = &requirement{always: names("list-versions")}
+	listUploads   = &requirement{always: names("list-uploads")}
+	remove        = &requirement{plain: names("remove"), instead: removals, with: bypassed}
+	removeAll     = &requirement{always: names("remove-all")}
+	removeFound   = &requirement{always: names("list", "remove-all")}
+	removeVersion = &requirement{always: names("remove-version", "remove-all")}
 
-	copyInside = &family{
+	copyInside = &requirement{
 		plain:   names("copy-tagged", "upload-over"),
 		always:  names("copy", "upload-parts", "upload-parts-failed"),
 		instead: conditions,
 		with:    copied,
 	}
-	copyTo = &family{
+	copyTo = &requirement{
 		plain:   names("upload", "upload-over", "upload-with-tags"),
 		always:  names("upload-parts", "upload-parts-failed"),
 		instead: tagged(conditions),
 		with:    written,
 	}
-	copyFrom = &family{
+	copyFrom = &requirement{
 		plain:   names("download"),
 		always:  names("download-missing", "tags"),
 		instead: map[string][]string{"WithVersion": names("download-version")},
 	}
-	move = &family{
+	move = &requirement{
 		plain:   names("copy-tagged", "upload-over"),
 		always:  names("move", "upload-parts", "upload-parts-failed"),
 		instead: conditions,
 		with:    copied,
 	}
-	compose  = &family{plain: names("upload-over"), always: names("compose"), instead: conditions, with: written}
-	appended = &family{always: names("append"), with: written}
-	update   = &family{always: names("update", "download-missing", "upload-if-absent-lost"), with: written}
+	compose  = &requirement{plain: names("upload-over"), always: names("compose"), instead: conditions, with: written}
+	appended = &requirement{always: names("append"), with: written}
+	update   = &requirement{always: names("update", "download-missing", "upload-if-absent-lost"), with: written}
 
-	tags      = &family{always: names("tags")}
-	setTags   = &family{always: names("add-tags", "change-tags", "remove-tags")}
-	retention = &family{
+	tags      = &requirement{always: names("tags")}
+	setTags   = &requirement{always: names("add-tags", "change-tags", "remove-tags")}
+	retention = &requirement{
 		plain:   names("set-retention"),
 		instead: map[string][]string{"WithGovernanceBypass": names("set-retention-bypass")},
 	}
-	legalHold = &family{always: names("set-legal-hold")}
-	restore   = &family{always: names("restore")}
+	legalHold = &requirement{always: names("set-legal-hold")}
+	restore   = &requirement{always: names("restore")}
 
-	listBuckets  = &family{always: names("list-buckets")}
-	bucketInfo   = &family{always: names("bucket-info")}
-	createBucket = &family{always: names("create-bucket"), with: map[string][]string{
+	listBuckets  = &requirement{always: names("list-buckets")}
+	bucketInfo   = &requirement{always: names("bucket-info")}
+	createBucket = &requirement{always: names("create-bucket"), with: map[string][]string{
 		"WithVersioning":   names("create-bucket-versioning"),
 		"WithCORS":         names("create-bucket-cors"),
 		"WithLifecycle":    names("create-bucket-lifecycle"),
 		"WithPublicAccess": names("create-bucket-public"),
 		"WithObjectLock":   names("create-bucket-lock"),
 	}}
-	updateBucket = &family{always: names("bucket-info"), with: map[string][]string{
+	updateBucket = &requirement{always: names("bucket-info"), with: map[string][]string{
 		"WithVersioning":   names("update-bucket-versioning"),
 		"WithCORS":         names("update-bucket-cors"),
 		"WithLifecycle":    names("update-bucket-lifecycle"),
 		"WithPublicAccess": names("update-bucket-public", "update-bucket-private"),
 	}}
-	deleteBucket = &family{always: names("delete-bucket")}
+	deleteBucket = &requirement{always: names("delete-bucket")}
 
-	anything = &family{always: names(Anything)}
+	anything = &requirement{always: names(Anything)}
 )
 
 var (
@@ -171,15 +171,18 @@ func tagged(conditions map[string][]string) map[string][]string {
 // example by reflection.
 const Anything = "anything"
 
-// operations returns the operations of a call with the given options, or with any options if known
-// is false.
-func (f *family) operations(options []string, known bool) []string {
-	mayHave := func(option string) bool { return !known || slices.Contains(options, option) }
-	all := slices.Clone(f.always)
+// unknownOptions means that the options of a call are not known.
+const unknownOptions = false
 
-	// A call without options needs f.plain. The options in f.instead replace these operations.
+// operations returns the operations of a call with the given options. If known is false, the call may
+// have any options, and the result has the operations for each of them.
+func (r *requirement) operations(options []string, known bool) []string {
+	mayHave := func(option string) bool { return !known || slices.Contains(options, option) }
+	all := slices.Clone(r.always)
+
+	// A call without options needs r.plain. The options in r.instead replace these operations.
 	isReplaced := false
-	for option, operations := range f.instead {
+	for option, operations := range r.instead {
 		if mayHave(option) {
 			all = append(all, operations...)
 			isReplaced = true
@@ -187,11 +190,11 @@ func (f *family) operations(options []string, known bool) []string {
 	}
 	// A call whose options are not known may also have none of these.
 	if !isReplaced || !known {
-		all = append(all, f.plain...)
+		all = append(all, r.plain...)
 	}
 
-	// The options in f.with add operations.
-	for option, operations := range f.with {
+	// The options in r.with add operations.
+	for option, operations := range r.with {
 		if mayHave(option) {
 			all = append(all, operations...)
 		}

@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage/analyzers/permissions/internal/flow"
 )
 
-// A Place is a bucket. With a Prefix, it is the part of a bucket whose keys begin with the prefix.
-type Place struct {
+// A Bucket is a bucket. With a Prefix, it is the part of a bucket whose keys begin with the prefix.
+type Bucket struct {
 	// Name identifies the bucket. It is an address without parameters, the word "location" with the
 	// name of a location, or a description of an unknown bucket.
 	Name    string
@@ -24,7 +24,7 @@ type Place struct {
 	kms     bool // whether the address names a key of the provider's key management service
 }
 
-// A text for a Place begins with UnknownPrefix if the bucket is unknown. It begins with
+// A text for a Bucket begins with UnknownPrefix if the bucket is unknown. It begins with
 // LocationPrefix if the bucket is a location of the configuration.
 const (
 	UnknownPrefix  = "unknown bucket: "
@@ -32,62 +32,64 @@ const (
 )
 
 // String returns the name of the bucket and its prefix.
-func (p Place) String() string {
-	if p.Unknown {
-		return UnknownPrefix + p.withPrefix(" ")
+func (b Bucket) String() string {
+	if b.Unknown {
+		return UnknownPrefix + b.withPrefix(" ")
 	}
-	return p.withPrefix("/")
+	return b.withPrefix("/")
 }
 
-// AtAddress returns the place of an address. prefix is added to the prefix in the address.
-func AtAddress(address, prefix string) Place {
-	p := fromAddress(address)
-	p.Prefix += prefix
-	return p
+// AtAddress returns the bucket of an address. prefix is added to the prefix in the address.
+func AtAddress(address, prefix string) Bucket {
+	b := fromAddress(address)
+	b.Prefix += prefix
+	return b
 }
 
-// withPrefix returns the name of the place, with the prefix after the separator if there is one.
-func (p Place) withPrefix(separator string) string {
-	if p.Prefix == "" {
-		return p.Name
+// withPrefix returns the name of the bucket, with the prefix after the separator if there is one.
+func (b Bucket) withPrefix(separator string) string {
+	if b.Prefix == "" {
+		return b.Name
 	}
-	return strings.TrimSuffix(p.Name, separator) + separator + p.Prefix
+	return strings.TrimSuffix(b.Name, separator) + separator + b.Prefix
 }
 
-// opened returns the buckets that a call of the library can open, which are several if the address
-// is not constant.
-func (d *deriver) opened(call *ssa.Call, stack string) []Place {
+// openedBuckets returns the buckets that a call of the library can open. It returns several if the
+// address is not constant, and an unknown bucket if the call is not one of those listed here.
+func (d *deriver) openedBuckets(call *ssa.Call, stack string) []Bucket {
 	name := calleeName(call.Common())
 	args := call.Call.Args
 	switch name {
 	case "storage.Open", "storage.OpenService":
-		return d.addressed(call, args[1], stack, "")
+		return d.bucketsAtAddress(call, args[1], stack, "")
 	case "storage/locations.Open", "storage/locations.OpenService":
-		return d.addressed(call, args[1], stack, LocationPrefix)
+		return d.bucketsAtAddress(call, args[1], stack, LocationPrefix)
 	case "(*storage/locations.Config).Open", "(*storage/locations.Config).OpenService":
 		// The first argument is the receiver.
-		return d.addressed(call, args[2], stack, LocationPrefix)
+		return d.bucketsAtAddress(call, args[2], stack, LocationPrefix)
 	case "storage/memstore.New", "storage/memstore.NewDriver", "storage/memstore.NewService",
 		"storage/memstore.NewServiceDriver":
-		return []Place{{Name: "memory in " + functionName(call.Parent()), open: call}}
+		return []Bucket{{Name: "memory in " + functionName(call.Parent()), open: call}}
 	case "storage/providers/local.Open", "storage/providers/local.NewDriver", "storage/providers/local.NewService",
 		"storage/providers/local.NewServiceDriver":
-		return d.text(call, args[0], stack, func(text string) Place { return Place{Name: "file://" + text} })
+		return d.bucketsOfText(call, text{args[0], -1}, stack, func(path string) Bucket {
+			return Bucket{Name: "file://" + path}
+		})
 	case "(storage.Service).Bucket":
-		return d.ofService(call, stack)
+		return d.bucketsOfService(call, stack)
 	case "storage/transfer.Dir":
 		return nil // a local directory needs no rights
 	case "storage.Prefixed":
-		return d.prefixed(call, stack)
+		return d.prefixedBuckets(call, stack)
 	}
 
 	if account := accounts[name]; account != "" {
-		return []Place{{Name: account, open: call}}
+		return []Bucket{{Name: account, open: call}}
 	}
 	if scheme := schemes[name]; scheme != "" {
-		return d.configured(call, args[1], stack, scheme)
+		return d.bucketsOfConfig(call, args[1], stack, scheme)
 	}
-	return []Place{unknownCall(call)}
+	return []Bucket{unknownBucket(call)}
 }
 
 // schemes maps the names of functions to the schemes of bucket addresses. Each function opens one
@@ -112,11 +114,11 @@ var accounts = map[string]string{
 	"storage/providers/azure.NewServiceDriver": "azblob://",
 }
 
-// unknownCall returns the place of a call whose bucket is not known.
+// unknownBucket returns a bucket for a call that opens one whose address is not known. The bucket has
+// the name of the called function.
 //
-// Equal calls in one function are numbered in the order of the code, and the name of the first has
-// no number.
-func unknownCall(call *ssa.Call) Place {
+// If a function has several such calls, the second and later ones have a number in the name.
+func unknownBucket(call *ssa.Call) Bucket {
 	name := shortName(call.Common())
 	number := 1
 	for _, block := range call.Parent().Blocks {
@@ -125,8 +127,9 @@ func unknownCall(call *ssa.Call) Place {
 			if !isCall || other.Pos() >= call.Pos() {
 				continue
 			}
-			isEqual := shortName(other.Common()) == name
-			if isEqual && !hasText(other) { // a call with a constant text is not unknown
+			// The bucket of a call with a constant text is known, so it has no number.
+			hasSameName := shortName(other.Common()) == name
+			if hasSameName && !hasText(other) {
 				number++
 			}
 		}
@@ -134,7 +137,7 @@ func unknownCall(call *ssa.Call) Place {
 	if number > 1 {
 		name += " " + strconv.Itoa(number)
 	}
-	return Place{
+	return Bucket{
 		Name:    name + " in " + functionName(call.Parent()),
 		Unknown: true,
 		open:    call,
@@ -149,18 +152,29 @@ func hasText(call *ssa.Call) bool {
 	})
 }
 
-// A textTrace returns the origins of a text in a function, such as the address of a bucket, if the
-// calls of a stack have led to the function.
-type textTrace func(stack string) []flow.Origin
+// A text is a string in the program, such as the address of a bucket. It is a value or, if field is not
+// -1, the field of a struct.
+type text struct {
+	value ssa.Value
+	field int
+}
 
-// unknownOpen returns the places of a call that opens a bucket with an unknown address. The function
-// around the call may get the address from its callers. It then has one place for each caller that
+// origins returns the origins of a text in a function to which the calls of stack have led.
+func (d *deriver) origins(t text, stack string) []flow.Origin {
+	if t.field < 0 {
+		return d.graph.Trace(t.value, stack)
+	}
+	return d.graph.Field(t.value, t.field, stack)
+}
+
+// unknownBuckets returns the buckets of a call that opens a bucket with an unknown address. The function
+// around the call may get the address from its callers. It then has one bucket for each caller that
 // passes an unknown address, because each of them may mean another bucket.
 //
-// All places but the first have the position of the caller in their names, so that the names
+// All buckets but the first have the position of the caller in their names, so that the names
 // differ. If the stack is not empty, only the caller in the stack counts.
-func (d *deriver) unknownOpen(call *ssa.Call, stack string, address textTrace) (all []Place) {
-	unknown := unknownCall(call)
+func (d *deriver) unknownBuckets(call *ssa.Call, stack string, address text) (all []Bucket) {
+	unknown := unknownBucket(call)
 	for i, site := range d.unknownSites(call.Parent(), address) {
 		// The innermost call is the first in the stack.
 		isOnStack := strings.HasPrefix(stack, site.Stack)
@@ -168,24 +182,24 @@ func (d *deriver) unknownOpen(call *ssa.Call, stack string, address textTrace) (
 			continue
 		}
 
-		place := unknown
+		bucket := unknown
 		if i > 0 {
-			place.Name += " by " + d.position(site.Call.Parent(), site.Call.Pos())
+			bucket.Name += " by " + d.position(site.Call.Parent(), site.Call.Pos())
 		}
-		all = append(all, place)
+		all = append(all, bucket)
 	}
 
 	// No caller passes an unknown address. For example, main has no callers.
 	if len(all) == 0 {
-		return []Place{unknown}
+		return []Bucket{unknown}
 	}
 	return all
 }
 
 // unknownSites returns the calls of f that leave open which address f uses.
-func (d *deriver) unknownSites(f *ssa.Function, address textTrace) (all []flow.Site) {
+func (d *deriver) unknownSites(f *ssa.Function, address text) (all []flow.Site) {
 	for _, site := range d.graph.Sites(f) {
-		if slices.ContainsFunc(address(site.Stack), isUnknownText) {
+		if slices.ContainsFunc(d.origins(address, site.Stack), isUnknownText) {
 			all = append(all, site)
 		}
 	}
@@ -207,72 +221,68 @@ func constantText(o flow.Origin) string {
 	return constant.StringVal(c.Value)
 }
 
-// text returns the places for the values of arg: newPlace of each constant text, and unknown places
-// for the others.
-func (d *deriver) text(call *ssa.Call, arg ssa.Value, stack string, newPlace func(string) Place) (all []Place) {
-	return d.texts(call, stack, func(stack string) []flow.Origin { return d.graph.Trace(arg, stack) }, newPlace)
-}
-
-// texts returns the places for the values that trace finds: newPlace of each constant text, and
-// unknown places for the others.
-func (d *deriver) texts(
-	call *ssa.Call, stack string, trace textTrace, newPlace func(string) Place,
-) (all []Place) {
-	origins := trace(stack)
+// bucketsOfText returns the buckets that a call opens by the text t, such as an address. newBucket makes
+// a bucket from each constant that t can be. Unknown buckets stand for the other values of t.
+func (d *deriver) bucketsOfText(
+	call *ssa.Call, t text, stack string, newBucket func(string) Bucket,
+) (all []Bucket) {
+	origins := d.origins(t, stack)
 	for _, o := range origins {
-		text := constantText(o)
-		if text == "" {
+		constant := constantText(o)
+		if constant == "" {
 			continue
 		}
-		place := newPlace(text)
-		place.open = call
-		all = append(all, place)
+		bucket := newBucket(constant)
+		bucket.open = call
+		all = append(all, bucket)
 	}
 
 	hasUnknown := len(origins) == 0 || slices.ContainsFunc(origins, isUnknownText)
 	if hasUnknown {
-		all = append(all, d.unknownOpen(call, stack, trace)...)
+		all = append(all, d.unknownBuckets(call, stack, t)...)
 	}
 	return all
 }
 
-// addressed returns the places for an argument that is an address or, if prefix is not "", the name
+// bucketsAtAddress returns the buckets for an argument that is an address or, if prefix is not "", the name
 // of a location.
-func (d *deriver) addressed(call *ssa.Call, arg ssa.Value, stack, prefix string) []Place {
-	return d.text(call, arg, stack, func(text string) Place {
-		if prefix != "" && !strings.Contains(text, "://") {
-			return Place{Name: prefix + text}
+func (d *deriver) bucketsAtAddress(call *ssa.Call, arg ssa.Value, stack, prefix string) []Bucket {
+	return d.bucketsOfText(call, text{arg, -1}, stack, func(address string) Bucket {
+		isLocation := prefix != "" && !strings.Contains(address, "://")
+		if isLocation {
+			return Bucket{Name: prefix + address}
 		}
-		return fromAddress(text)
+		return fromAddress(address)
 	})
 }
 
-// fromAddress returns the place of an address, without the parameters that may be secrets.
-func fromAddress(text string) Place {
+// fromAddress returns the bucket of an address, without the parameters that may be secrets.
+func fromAddress(text string) Bucket {
 	base, query, _ := strings.Cut(text, "?")
 	scheme, rest, _ := strings.Cut(base, "://")
 	if _, host, ok := strings.Cut(rest, "@"); ok {
 		rest = host
 	}
 	parameters, _ := url.ParseQuery(query)
-	return Place{Name: scheme + "://" + rest, Prefix: parameters.Get("prefix"), kms: parameters.Get("kms_key") != ""}
+	return Bucket{Name: scheme + "://" + rest, Prefix: parameters.Get("prefix"), kms: parameters.Get("kms_key") != ""}
 }
 
-// configured returns the buckets that a call opens by a Config, such as s3.Config. The field Bucket
+// bucketsOfConfig returns the buckets that a call opens by a Config, such as s3.Config. The field Bucket
 // of the Config has the name of the bucket.
-func (d *deriver) configured(call *ssa.Call, config ssa.Value, stack, scheme string) []Place {
-	bucket := fieldIndex(config.Type(), "Bucket")
-	if bucket < 0 {
-		return []Place{unknownCall(call)}
+func (d *deriver) bucketsOfConfig(call *ssa.Call, config ssa.Value, stack, scheme string) []Bucket {
+	field := fieldIndex(config.Type(), "Bucket")
+	if field < 0 {
+		return []Bucket{unknownBucket(call)}
 	}
-	trace := func(callers string) []flow.Origin { return d.graph.Field(config, bucket, callers) }
-	places := d.texts(call, stack, trace, func(name string) Place { return Place{Name: scheme + name} })
+	buckets := d.bucketsOfText(call, text{config, field}, stack, func(name string) Bucket {
+		return Bucket{Name: scheme + name}
+	})
 
 	hasKey := d.hasKMSKey(config, stack)
-	for i := range places {
-		places[i].kms = hasKey
+	for i := range buckets {
+		buckets[i].kms = hasKey
 	}
-	return places
+	return buckets
 }
 
 // hasKMSKey reports whether the program may set the field KMSKey of a Config.
@@ -317,42 +327,44 @@ func fieldIndex(t types.Type, name string) int {
 	return -1
 }
 
-// ofService returns the buckets that a call of Service.Bucket can open.
-func (d *deriver) ofService(call *ssa.Call, stack string) (all []Place) {
+// bucketsOfService returns the buckets that a call of Service.Bucket can open.
+func (d *deriver) bucketsOfService(call *ssa.Call, stack string) (all []Bucket) {
 	name := call.Call.Args[0]
-	for _, account := range d.places(call.Call.Value, stack, "") {
-		inAccount := func(name string) Place { return placeInAccount(account, name) }
-		all = append(all, d.text(call, name, stack, inAccount)...)
+	for _, account := range d.buckets(call.Call.Value, stack, "") {
+		inAccount := func(name string) Bucket { return bucketInAccount(account, name) }
+		all = append(all, d.bucketsOfText(call, text{name, -1}, stack, inAccount)...)
 	}
 	return all
 }
 
-// placeInAccount returns the bucket of an account with the given name.
-func placeInAccount(account Place, name string) Place {
+// bucketInAccount returns the bucket of an account with the given name.
+func bucketInAccount(account Bucket, name string) Bucket {
 	if account.Unknown {
-		return Place{Name: name + " of " + account.Name, Unknown: true}
+		return Bucket{Name: name + " of " + account.Name, Unknown: true}
 	}
 	if !strings.Contains(account.Name, "://") {
 		// The name is a description, such as "location photos".
-		return Place{Name: strings.TrimSuffix(account.Name, "/") + " bucket " + name}
+		return Bucket{Name: strings.TrimSuffix(account.Name, "/") + " bucket " + name}
 	}
 
 	// In an address without a host, such as s3://, the slash is that of the scheme.
-	return Place{Name: strings.TrimSuffix(account.Name, "/") + "/" + name}
+	return Bucket{Name: strings.TrimSuffix(account.Name, "/") + "/" + name}
 }
 
-// prefixed returns the parts of buckets that a call of storage.Prefixed can return.
-func (d *deriver) prefixed(call *ssa.Call, stack string) (all []Place) {
+// prefixedBuckets returns the parts of buckets that a call of storage.Prefixed can return.
+func (d *deriver) prefixedBuckets(call *ssa.Call, stack string) (all []Bucket) {
 	bucket := call.Call.Args[0]
 	prefix := call.Call.Args[1]
-	prefixes := d.text(call, prefix, stack, func(text string) Place { return Place{Prefix: text} })
+	prefixes := d.bucketsOfText(call, text{prefix, -1}, stack, func(prefix string) Bucket {
+		return Bucket{Prefix: prefix}
+	})
 
-	for _, whole := range d.places(bucket, stack, "") {
-		for _, below := range prefixes {
+	for _, b := range d.buckets(bucket, stack, "") {
+		for _, p := range prefixes {
 			// If the prefix is not known, the part counts as the whole bucket.
-			part := whole
-			if !below.Unknown {
-				part.Prefix += below.Prefix
+			part := b
+			if !p.Unknown {
+				part.Prefix += p.Prefix
 			}
 			all = append(all, part)
 		}
