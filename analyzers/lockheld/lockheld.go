@@ -56,11 +56,11 @@ func run(pass *analysis.Pass) (any, error) {
 				f, _ := pass.TypesInfo.Defs[n.Name].(*types.Func)
 				isAllowed := allowed[fullName(f)] != ""
 				if n.Body == nil || isAllowed {
-					return false
+					return false // skips the function literals in the body, too
 				}
-				check(pass, n.Body, nil) // no lock is held at its beginning
+				check(pass, n.Body, make(map[string]bool))
 			case *ast.FuncLit:
-				check(pass, n.Body, nil)
+				check(pass, n.Body, make(map[string]bool))
 			case *ast.CallExpr:
 				checkOnce(pass, n)
 			}
@@ -70,15 +70,11 @@ func run(pass *analysis.Pass) (any, error) {
 	return nil, nil
 }
 
-// check checks one function body without the function literals in it, with the lock held from its
-// beginning if lock is not nil.
-func check(pass *analysis.Pass, body *ast.BlockStmt, lock ast.Expr) {
+// check checks the body of a function that runs while the given locks are held. It leaves out the
+// function literals in the body.
+func check(pass *analysis.Pass, body *ast.BlockStmt, held map[string]bool) {
 	c := &checker{pass: pass}
-	locks := make(map[string]bool)
-	if lock != nil {
-		locks[types.ExprString(lock)] = true
-	}
-	c.block(body.List, locks)
+	c.checkBlock(body.List, held)
 }
 
 // checkOnce checks the function literal in a call such as once.Do(func() { … }) or sync.OnceFunc, which
@@ -92,7 +88,8 @@ func checkOnce(pass *analysis.Pass, call *ast.CallExpr) {
 	switch f.Name() {
 	case "Do", "OnceFunc", "OnceValue", "OnceValues":
 		if literal, ok := call.Args[0].(*ast.FuncLit); ok {
-			check(pass, literal.Body, call.Fun)
+			held := map[string]bool{types.ExprString(call.Fun): true}
+			check(pass, literal.Body, held)
 		}
 	}
 }
@@ -138,127 +135,130 @@ func typeName(t types.Type) string {
 	return named.Obj().Name()
 }
 
+// A checker checks the statements of one function body. Its methods get and update the set of the locks
+// that are held, by their expressions, such as "s.mu".
 type checker struct{ pass *analysis.Pass }
 
-// block checks statements in their order, updates the held locks, and reports whether the
-// statements end with a jump out of the block.
-func (c *checker) block(list []ast.Stmt, locks map[string]bool) (jumps bool) {
+// checkBlock checks statements in their order, and updates the held locks. It reports whether the
+// statements jump out of the block. Statements after the jump do not run, so they are not checked.
+func (c *checker) checkBlock(list []ast.Stmt, held map[string]bool) (jumps bool) {
 	for _, s := range list {
-		if c.statement(s, locks) {
+		if c.checkStatement(s, held) {
 			return true
 		}
 	}
 	return false
 }
 
-// statement checks the calls in a statement in their order, updates the held locks, and reports
-// whether the statement always leaves its block.
-func (c *checker) statement(s ast.Stmt, locks map[string]bool) (jumps bool) {
+// checkStatement checks the calls in a statement in the order in which they run, and updates the held
+// locks. It reports whether the statement always jumps out of its block.
+func (c *checker) checkStatement(s ast.Stmt, held map[string]bool) (jumps bool) {
 	switch s := s.(type) {
 	case *ast.ReturnStmt:
-		c.calls(s, locks)
+		c.checkCalls(s, held)
 		return true
 	case *ast.BranchStmt: // break, continue, goto or fallthrough
 		return true
 	case *ast.BlockStmt:
-		return c.block(s.List, locks)
+		return c.checkBlock(s.List, held)
 	case *ast.LabeledStmt:
-		return c.statement(s.Stmt, locks)
+		return c.checkStatement(s.Stmt, held)
 	case *ast.IfStmt:
-		c.optional(s.Init, locks)
-		c.calls(s.Cond, locks)
-		c.branch(s.Body.List, locks)
+		c.checkOptional(s.Init, held)
+		c.checkCalls(s.Cond, held)
+		c.checkBranch(s.Body.List, held)
 		if s.Else != nil {
-			c.branch([]ast.Stmt{s.Else}, locks)
+			c.checkBranch([]ast.Stmt{s.Else}, held)
 		}
 	case *ast.ForStmt:
-		c.optional(s.Init, locks)
+		c.checkOptional(s.Init, held)
 		if s.Cond != nil {
-			c.calls(s.Cond, locks)
+			c.checkCalls(s.Cond, held)
 		}
-		c.branch(s.Body.List, locks)
-		c.optional(s.Post, locks)
+		c.checkBranch(s.Body.List, held)
+		c.checkOptional(s.Post, held)
 	case *ast.RangeStmt:
-		c.calls(s.X, locks)
-		c.branch(s.Body.List, locks)
+		c.checkCalls(s.X, held)
+		c.checkBranch(s.Body.List, held)
 	case *ast.SwitchStmt:
-		c.optional(s.Init, locks)
+		c.checkOptional(s.Init, held)
 		if s.Tag != nil {
-			c.calls(s.Tag, locks)
+			c.checkCalls(s.Tag, held)
 		}
-		c.clauses(s.Body, locks)
+		c.checkClauses(s.Body, held)
 	case *ast.TypeSwitchStmt:
-		c.optional(s.Init, locks)
-		c.clauses(s.Body, locks)
+		c.checkOptional(s.Init, held)
+		c.checkClauses(s.Body, held)
 	case *ast.SelectStmt:
-		c.clauses(s.Body, locks)
+		c.checkClauses(s.Body, held)
 	case *ast.DeferStmt, *ast.GoStmt:
 		// These calls do not run here: a deferred call runs at the end, and that of a go statement elsewhere.
 	default:
-		c.calls(s, locks)
+		c.checkCalls(s, held)
 	}
 	return false
 }
 
-// optional checks s unless it is nil, as the first and last statements of a loop may be.
-func (c *checker) optional(s ast.Stmt, locks map[string]bool) {
+// checkOptional checks s unless it is nil, as the first and last statements of a loop may be.
+func (c *checker) checkOptional(s ast.Stmt, held map[string]bool) {
 	if s != nil {
-		c.statement(s, locks)
+		c.checkStatement(s, held)
 	}
 }
 
-// branch checks statements that may not run, such as the body of an if, and updates locks unless
-// they jump out of the block.
-func (c *checker) branch(list []ast.Stmt, locks map[string]bool) {
-	locksInside := maps.Clone(locks)
-	if jumps := c.block(list, locksInside); jumps {
+// checkBranch checks statements that may not run, such as the body of an if. The code after the branch
+// runs with the locks that the branch leaves, unless the branch jumps elsewhere.
+func (c *checker) checkBranch(list []ast.Stmt, held map[string]bool) {
+	heldInside := maps.Clone(held)
+	jumps := c.checkBlock(list, heldInside)
+	if jumps {
 		return
 	}
-	clear(locks)
-	maps.Copy(locks, locksInside)
+	clear(held)
+	maps.Copy(held, heldInside)
 }
 
-// clauses checks the clauses of a switch or select as branches.
-func (c *checker) clauses(body *ast.BlockStmt, locks map[string]bool) {
+// checkClauses checks the clauses of a switch or select as branches.
+func (c *checker) checkClauses(body *ast.BlockStmt, held map[string]bool) {
 	for _, s := range body.List {
 		switch s := s.(type) {
 		case *ast.CaseClause:
-			c.branch(s.Body, locks)
+			c.checkBranch(s.Body, held)
 		case *ast.CommClause:
-			c.branch(s.Body, locks)
+			c.checkBranch(s.Body, held)
 		}
 	}
 }
 
-// calls checks the calls in a statement or an expression in their order, and updates the held locks. Function
+// checkCalls checks the calls in a statement or an expression in their order, and updates the held locks. Function
 // literals are left out, because they run later.
-func (c *checker) calls(n ast.Node, locks map[string]bool) {
+func (c *checker) checkCalls(n ast.Node, held map[string]bool) {
 	ast.Inspect(n, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.FuncLit:
 			return false
 		case *ast.CallExpr:
-			c.call(n, locks)
+			c.checkCall(n, held)
 		}
 		return true
 	})
 }
 
-// call updates locks for a call of Lock or Unlock, and reports a call that takes a context while a
+// checkCall updates held for a call of Lock or Unlock, and reports a call that takes a context while a
 // lock is held.
-func (c *checker) call(call *ast.CallExpr, locks map[string]bool) {
+func (c *checker) checkCall(call *ast.CallExpr, held map[string]bool) {
 	f := called(c.pass, call)
 	if lock := lockOf(call, f); lock != "" {
 		switch f.Name() {
 		case "Lock", "RLock":
-			locks[lock] = true
+			held[lock] = true
 		case "Unlock", "RUnlock":
-			delete(locks, lock)
+			delete(held, lock)
 		}
 		return
 	}
 
-	if len(locks) == 0 || len(call.Args) == 0 || !isContext(c.pass.TypesInfo.TypeOf(call.Args[0])) {
+	if len(held) == 0 || len(call.Args) == 0 || !isContext(c.pass.TypesInfo.TypeOf(call.Args[0])) {
 		return
 	}
 
@@ -270,7 +270,7 @@ func (c *checker) call(call *ast.CallExpr, locks map[string]bool) {
 		return
 	}
 
-	for _, lock := range slices.Sorted(maps.Keys(locks)) {
+	for _, lock := range slices.Sorted(maps.Keys(held)) {
 		c.pass.Reportf(call.Pos(), "%s is held during a call that takes a context: use package running", lock)
 	}
 }
