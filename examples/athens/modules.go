@@ -31,6 +31,7 @@ func (m modules) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
+
 	version := module + "/@v/" + strings.TrimSuffix(file, path.Ext(file))
 	var err error
 	switch r.Method + " " + path.Ext(file) {
@@ -110,48 +111,59 @@ func (m modules) save(r *http.Request, version string) error {
 		return err
 	}
 
-	parts, err := r.MultipartReader()
+	texts, err := m.saveForm(r, version)
 	if err != nil {
-		return invalid(err)
+		return err
 	}
-
-	texts := map[string][]byte{}
-	names := map[string]bool{}
-	for {
-		part, err := parts.NextPart()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return invalid(err)
-		}
-		name := part.FormName()
-		names[name] = true
-		if name == "mod.zip" {
-			_, err = m.bucket.Upload(r.Context(), version+".zip", part)
-		} else {
-			texts[name], err = readText(part)
-		}
-		if err != nil {
-			return err
-		}
-	}
-
 	// If Athens cannot read a module, it ends the form as if the module had ended, and then breaks the request off.
 	if _, err := io.Copy(io.Discard, r.Body); err != nil {
 		return invalid(err)
 	}
 	for _, name := range []string{"mod.info", "mod.mod", "mod.zip"} {
-		if !names[name] {
+		if _, ok := texts[name]; !ok {
 			return invalid(fmt.Errorf("the form has no %s", name))
 		}
 	}
 
+	// The version exists with its .info, so that comes last.
 	if _, err := m.bucket.Upload(r.Context(), version+".mod", bytes.NewReader(texts["mod.mod"])); err != nil {
 		return err
 	}
 	_, err = m.bucket.Upload(r.Context(), version+".info", bytes.NewReader(texts["mod.info"]))
 	return err
+}
+
+// saveForm reads the form in a request. It stores the part mod.zip, which may be large, and returns the contents of the
+// other parts by their names. The content of mod.zip is nil.
+func (m modules) saveForm(r *http.Request, version string) (map[string][]byte, error) {
+	parts, err := r.MultipartReader()
+	if err != nil {
+		return nil, invalid(err)
+	}
+
+	texts := map[string][]byte{}
+	for {
+		part, err := parts.NextPart()
+		if errors.Is(err, io.EOF) {
+			return texts, nil
+		}
+		if err != nil {
+			return nil, invalid(err)
+		}
+
+		name := part.FormName()
+		if name == "mod.zip" {
+			texts[name] = nil
+			if _, err := m.bucket.Upload(r.Context(), version+".zip", part); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		texts[name], err = readText(part)
+		if err != nil {
+			return nil, err
+		}
+	}
 }
 
 // isWhole reports whether all objects of a version exist.

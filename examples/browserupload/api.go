@@ -60,20 +60,22 @@ var failures = map[storage.Code]*failure{
 }
 
 // answer returns a handler that responds with the result of f as JSON. If the result is nil, it
-// responds with 204.
+// responds with 204. If f fails, the visitor sees only the message of the failure.
 func answer(f func(*http.Request) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store") // responses contain signed URLs
 		value, err := f(r)
 		if err != nil {
-			f := failureOf(err)
-			// The visitor sees only the message. After the visitor has left, the log needs no entry.
-			if f.status >= http.StatusInternalServerError && r.Context().Err() == nil {
+			failure := failureOf(err)
+			// If the visitor has left, the request fails for that reason, which needs no log entry.
+			hasLeft := r.Context().Err() != nil
+			if failure.status >= http.StatusInternalServerError && !hasLeft {
 				slog.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
 			}
-			writeJSON(w, f.status, map[string]string{"error": f.message})
+			writeJSON(w, failure.status, map[string]string{"error": failure.message})
 			return
 		}
+
 		if value == nil {
 			w.WriteHeader(http.StatusNoContent)
 			return

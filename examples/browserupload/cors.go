@@ -10,11 +10,10 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// letPageIn adds a CORS rule to the bucket. The rule allows pages of these origins to send the
-// headers of a signed upload. The other rules stay: UpdateBucket replaces all rules, so letPageIn
-// reads them first. The new rule comes first, because some stores use only the first rule that
-// matches the origin. It returns a sentence that says what was done.
-func letPageIn(ctx context.Context, account, bucket string, origins, headers []string) (string, error) {
+// addCORSRule adds a CORS rule to the bucket, unless it has such a rule. The rule allows pages of these
+// origins to send the headers of a signed upload. addCORSRule returns a sentence that says what was
+// done.
+func addCORSRule(ctx context.Context, account, bucket string, origins, headers []string) (string, error) {
 	service, err := storage.OpenService(ctx, account)
 	if err != nil {
 		return "", err
@@ -23,23 +22,27 @@ func letPageIn(ctx context.Context, account, bucket string, origins, headers []s
 
 	// An error may be about other settings of the bucket than its CORS rules.
 	info, err := service.BucketInfo(ctx, bucket)
-	hasRules := info != nil && !slices.Contains(info.Unread, "CORS")
-	if err != nil && !hasRules {
+	rulesRead := info != nil && !slices.Contains(info.Unread, "CORS")
+	if err != nil && !rulesRead {
 		return "", err
 	}
 
-	isPresent := func(rule storage.CORSRule) bool { return permits(rule, origins, headers) }
-	if slices.ContainsFunc(info.CORS, isPresent) {
-		return "a rule for " + strings.Join(origins, " ") + " is there", nil
+	for _, rule := range info.CORS {
+		if permits(rule, origins, headers) {
+			return "a rule for " + strings.Join(origins, " ") + " is there", nil
+		}
 	}
 
+	// UpdateBucket replaces all rules, so pass the others, too. The new rule comes first, because some
+	// stores use only the first rule that matches the origin.
 	rule := storage.CORSRule{
 		Origins:        origins,
 		Methods:        []string{"GET", "PUT"},
 		AllowedHeaders: headers, // each by name, because not every store permits "*"
 		MaxAge:         time.Hour,
 	}
-	_, err = service.UpdateBucket(ctx, bucket, storage.WithCORS(append([]storage.CORSRule{rule}, info.CORS...)...))
+	rules := append([]storage.CORSRule{rule}, info.CORS...)
+	_, err = service.UpdateBucket(ctx, bucket, storage.WithCORS(rules...))
 	if errors.Is(err, storage.Unsupported) {
 		return "not set: this server has no rules of buckets, and one setting for all (on MinIO cors_allow_origin, which lets everyone in at first)", nil
 	}

@@ -57,6 +57,7 @@ type settings struct {
 	setCORS bool
 }
 
+// readSettings reads the command line. dir is the directory that it names, or "".
 func readSettings(args []string, stdout io.Writer) (s settings, dir string, err error) {
 	flags := flag.NewFlagSet("browserupload", flag.ContinueOnError)
 	flags.SetOutput(stdout)
@@ -97,19 +98,22 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 	if err != nil {
 		return err
 	}
-	if s.bucket == "" {
-		if dir == "" {
-			if dir, err = os.MkdirTemp("", "omnibucket-browserupload-"); err != nil {
-				return err
-			}
-			defer func() {
-				result = errors.Join(result, os.RemoveAll(dir))
-			}()
+	if s.bucket == "" && dir == "" {
+		dir, err = os.MkdirTemp("", "omnibucket-browserupload-")
+		if err != nil {
+			return err
 		}
-		if s.bucket, err = directoryAddress(dir); err != nil {
+		defer func() {
+			result = errors.Join(result, os.RemoveAll(dir))
+		}()
+	}
+	if s.bucket == "" {
+		s.bucket, err = directoryAddress(dir)
+		if err != nil {
 			return err
 		}
 	}
+
 	listener, err := net.Listen("tcp", s.addr)
 	if err != nil {
 		return err
@@ -129,15 +133,18 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 	if err != nil {
 		return err
 	}
+
 	_, _ = fmt.Fprintf(stdout, "bucket  %s\nstore   %s\nCORS    %s\nOpen %s/ and stop with Ctrl-C.\n",
 		site.name, strings.Join(site.storeOrigins, " "), site.corsNote, origins[0])
 
-	// At the end, stop ends the sweeps. Wait then waits for the last one, before the site is closed.
-	var sweeping sync.WaitGroup
-	defer sweeping.Wait()
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	sweeping.Go(func() { site.sweepUntil(ctx) })
+	// The sweeps must end before the site is closed.
+	var sweeps sync.WaitGroup
+	ctx, cancel := context.WithCancel(ctx)
+	defer func() {
+		cancel()
+		sweeps.Wait()
+	}()
+	sweeps.Go(func() { site.sweepUntil(ctx) })
 	return serveUntil(ctx, listener, handler)
 }
 
@@ -145,21 +152,20 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 // still running, and returns nil.
 func serveUntil(ctx context.Context, listener net.Listener, h http.Handler) error {
 	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
-	stopped := make(chan error, 1)
-	stop := context.AfterFunc(ctx, func() {
-		patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-		defer cancel()
-		stopped <- errors.Join(server.Shutdown(patience), server.Close())
-	})
-	err := server.Serve(listener)
+	serveErr := make(chan error, 1)
+	go func() { serveErr <- server.Serve(listener) }()
 
-	// Serve also returns when Shutdown begins, so wait for its end if ctx has ended.
-	hasEnded := !stop()
-	if hasEnded {
-		<-stopped
-		return nil
+	select {
+	case err := <-serveErr:
+		return err
+	case <-ctx.Done():
 	}
-	return err
+
+	shutdownCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	_ = server.Shutdown(shutdownCtx)
+	_ = server.Close() // ends the requests that took longer
+	return nil
 }
 
 // directoryAddress returns the address of a directory. It works on Windows, too. When the address

@@ -27,7 +27,7 @@ type site struct {
 	large    *uploads.Service
 
 	storeOrigins []string // origins of the store, to which the page connects
-	corsNote     string   // what letPageIn has done, for the output
+	corsNote     string   // what addCORSRule has done, for the output
 	now          func() time.Time
 }
 
@@ -77,7 +77,7 @@ func open(ctx context.Context, set settings) (_ *site, err error) {
 		s.corsNote = "left as it is"
 		return s, nil
 	}
-	s.corsNote, err = letPageIn(ctx, account, bucket, set.origins, headers)
+	s.corsNote, err = addCORSRule(ctx, account, bucket, set.origins, headers)
 	return s, err
 }
 
@@ -110,8 +110,8 @@ func (s *site) openBucket(ctx context.Context, set settings) error {
 	return nil
 }
 
-// probe signs an upload and a download, to find out the origins to which the page will connect, and
-// the headers that it will send.
+// probe signs an upload and a download, to see what the page will do. It sets s.storeOrigins, the
+// origins to which the page will connect, and returns the headers that the page will send.
 func (s *site) probe(ctx context.Context) (headers []string, err error) {
 	up, err := s.signUpload(ctx, "probe.png", "image/png", 1)
 	if err != nil {
@@ -121,6 +121,7 @@ func (s *site) probe(ctx context.Context) (headers []string, err error) {
 	if err != nil {
 		return nil, err
 	}
+
 	for _, address := range []string{up.URL, down.URL} {
 		u, err := url.Parse(address)
 		if err != nil {
@@ -129,6 +130,7 @@ func (s *site) probe(ctx context.Context) (headers []string, err error) {
 		s.storeOrigins = append(s.storeOrigins, u.Scheme+"://"+u.Host)
 	}
 	s.storeOrigins = slices.Compact(s.storeOrigins)
+
 	headers = append([]string{"content-type"}, partHeaders...) // browsers always send Content-Type
 	for name := range up.Header {
 		headers = append(headers, name)

@@ -39,7 +39,7 @@ func TestCORSRuleIsAddedOnce(t *testing.T) {
 	page := []string{"http://127.0.0.1:8080"}
 	headers := []string{"content-type", "If-None-Match"}
 	for _, want := range []string{"was added", "is there"} {
-		note, err := letPageIn(t.Context(), account, bucket, page, headers)
+		note, err := addCORSRule(t.Context(), account, bucket, page, headers)
 		require.NoError(t, err)
 		require.Contains(t, note, want)
 

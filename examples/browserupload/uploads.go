@@ -108,7 +108,9 @@ func (s *site) finishUpload(r *http.Request) (any, error) {
 
 	mediaType, err := check(ctx, s.incoming, id)
 	if errors.Is(err, storage.ObjectNotFound) {
-		if finished, err := s.image(ctx, id); err == nil {
+		// An earlier call may have finished the upload, and a sweep may have removed the file since.
+		finished, err := s.image(ctx, id)
+		if err == nil {
 			return finished, nil
 		}
 		return nil, &failure{http.StatusNotFound, "The file has not arrived in the store."}
@@ -117,8 +119,9 @@ func (s *site) finishUpload(r *http.Request) (any, error) {
 		return nil, err
 	}
 
-	_, err = storage.Copy(ctx, s.images, id, s.incoming, id, s.copyOptions(mediaType, cleanName(file.Name))...)
-	// PreconditionFailed is no failure: an earlier call has already made the copy.
+	// If an earlier call has already made the copy, Copy fails with PreconditionFailed.
+	opts := s.copyOptions(mediaType, cleanName(file.Name))
+	_, err = storage.Copy(ctx, s.images, id, s.incoming, id, opts...)
 	if err != nil && !errors.Is(err, storage.PreconditionFailed) {
 		return nil, err
 	}
@@ -154,13 +157,15 @@ func (s *site) copyOptions(mediaType, name string) []storage.CopyOption {
 	return opts
 }
 
-// check detects the type of a file from its first bytes, because the name proves nothing.
+// check returns the media type of a file. It fails if the file is too large, or if its first bytes are
+// not those of the type that the id names.
 func check(ctx context.Context, b storage.Bucket, id string) (mediaType string, err error) {
 	r, err := b.Download(ctx, id, storage.WithRange(0, sniffed))
 	if err != nil {
 		return "", err
 	}
 	defer func() { _ = r.Close() }()
+
 	if r.Attrs().Size > maxBytes {
 		return "", &failure{http.StatusRequestEntityTooLarge, "The file is larger than 10 MiB, and was not taken."}
 	}
@@ -180,12 +185,13 @@ func check(ctx context.Context, b storage.Bucket, id string) (mediaType string, 
 // cleanName returns the name that the client has sent, in a form that is safe to show. Use the
 // result for nothing else.
 func cleanName(name string) string {
+	name = strings.ToValidUTF8(name, "")
 	name = strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
-			return -1
+			return -1 // removes the character
 		}
 		return r
-	}, strings.ToValidUTF8(name, ""))
+	}, name)
 
 	// The name may be a path on the machine of the visitor. Keep only its end.
 	name = strings.TrimSpace(name[strings.LastIndexAny(name, `/\`)+1:])

@@ -46,6 +46,7 @@ type settings struct {
 	every   time.Duration // time between two runs of clean
 }
 
+// readSettings reads the command line.
 func readSettings(args []string, stdout io.Writer) (s settings, err error) {
 	flags := flag.NewFlagSet("fileserver", flag.ContinueOnError)
 	flags.SetOutput(stdout)
@@ -83,6 +84,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 			result = errors.Join(result, os.RemoveAll(s.dir))
 		}()
 	}
+
 	bucket, err := local.Open(s.dir, local.Config{Create: true})
 	if err != nil {
 		return err
@@ -90,6 +92,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 	defer func() {
 		result = errors.Join(result, storage.Close(bucket))
 	}()
+
 	service, err := uploads.New(bucket, uploads.Config{Rules: rules.Any(0), Records: uploads.BucketRecords(bucket)})
 	if err != nil {
 		return err
@@ -104,12 +107,12 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 	}
 	_, _ = fmt.Fprintf(stdout, "files in %s\nOpen http://%s/ and stop with Ctrl-C.\n", s.dir, listener.Addr())
 
+	// The cleaning must end before the bucket is closed.
 	ctx, cancel := context.WithCancel(ctx)
-	cleaning := clean(ctx, service, s.every)
-	// This must run before the bucket is closed.
+	cleaned := clean(ctx, service, s.every)
 	defer func() {
 		cancel()
-		<-cleaning
+		<-cleaned
 	}()
 	return serveUntil(ctx, listener, handler)
 }
@@ -122,19 +125,18 @@ const maxRequest = 10 * time.Minute
 // still running, and returns nil.
 func serveUntil(ctx context.Context, listener net.Listener, h http.Handler) error {
 	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: maxRequest}
-	stopped := make(chan error, 1)
-	stop := context.AfterFunc(ctx, func() {
-		patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-		defer cancel()
-		stopped <- errors.Join(server.Shutdown(patience), server.Close())
-	})
-	err := server.Serve(listener)
+	serveErr := make(chan error, 1)
+	go func() { serveErr <- server.Serve(listener) }()
 
-	// Serve also returns when Shutdown begins, so wait for its end if ctx has ended.
-	hasEnded := !stop()
-	if hasEnded {
-		<-stopped
-		return nil
+	select {
+	case err := <-serveErr:
+		return err
+	case <-ctx.Done():
 	}
-	return err
+
+	shutdownCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	_ = server.Shutdown(shutdownCtx)
+	_ = server.Close() // ends the requests that took longer
+	return nil
 }

@@ -72,6 +72,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 	if m.resume != "" {
 		m.options = append(m.options, transfer.WithResume(m.resume))
 	}
+
 	bucket, err := storage.Open(ctx, m.address)
 	if err != nil {
 		return err
@@ -82,8 +83,8 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 
 	_, _ = fmt.Fprintf(stdout, "%s -> %s\n", m.dir, m.address)
 	screen := newScreen(stdout)
-	report, err := transfer.Upload(ctx, bucket, m.dir, append(m.options,
-		transfer.WithProgress(screen.progress), transfer.WithChanges(screen.change(m.dryRun)))...)
+	options := append(m.options, transfer.WithProgress(screen.progress), transfer.WithChanges(screen.change(m.dryRun)))
+	report, err := transfer.Upload(ctx, bucket, m.dir, options...)
 	screen.done()
 	_, _ = fmt.Fprintf(stdout, "%s: %v\n", outcome(ctx, report, err), report)
 	if err != nil {
@@ -231,11 +232,13 @@ func (m *migration) useRepository() error {
 		return err
 	}
 	for ; ; dir = filepath.Dir(dir) {
-		if gomod, err := os.ReadFile(filepath.Join(dir, "go.mod")); err == nil && ownModule.Match(gomod) {
+		gomod, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+		if err == nil && ownModule.Match(gomod) {
 			m.dir = dir
 			return nil
 		}
-		if dir == filepath.Dir(dir) {
+		isRoot := dir == filepath.Dir(dir)
+		if isRoot {
 			return errors.New("name a directory: migrate DIR ADDRESS (this is not the repository of omnibucket)")
 		}
 	}

@@ -51,6 +51,7 @@ type settings struct {
 	addresses []string
 }
 
+// readSettings reads the command line.
 func readSettings(args []string, stdout io.Writer) (s settings, err error) {
 	flags := flag.NewFlagSet("move", flag.ContinueOnError)
 	flags.SetOutput(stdout)
@@ -87,6 +88,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 		}()
 		s.addresses = []string{directoryAddress(dir, "old"), directoryAddress(dir, "new")}
 	}
+
 	first, err := storage.Open(ctx, s.addresses[0])
 	if err != nil {
 		return err
@@ -95,6 +97,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 	defer func() {
 		result = errors.Join(result, page.close())
 	}()
+
 	listener, err := net.Listen("tcp", s.addr)
 	if err != nil {
 		return err
@@ -102,16 +105,18 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 	server := &http.Server{Handler: page.handler(), ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = server.Serve(listener) }()
 	defer func() { _ = server.Close() }()
-	where := "http://" + listener.Addr().String() + "/"
-	_, _ = fmt.Fprintf(stdout, "The page is at %s\n", where)
+	pageURL := "http://" + listener.Addr().String() + "/"
+	_, _ = fmt.Fprintf(stdout, "The page is at %s\n", pageURL)
 
-	users, err := beginUsers(ctx, page, where, s.objects)
+	// Move the bucket while users read and write its objects, and then check the objects.
+	users, err := startUsers(ctx, page, pageURL, s.objects)
 	if err != nil {
 		return err
 	}
-	err = moveAll(ctx, page, s, stdout)
-	if failure := errors.Join(err, users.end()); failure != nil {
-		return failure
+	moveErr := moveAll(ctx, page, s, stdout)
+	usersErr := users.end()
+	if err := errors.Join(moveErr, usersErr); err != nil {
+		return err
 	}
 	objects, err := users.check(ctx, page.bucket)
 	if err != nil {
@@ -147,30 +152,30 @@ func (s *site) move(ctx context.Context, address string) (overlay.Report, error)
 	if err != nil {
 		return overlay.Report{}, err
 	}
-	both, err := storage.Open(ctx, address, driver.WithLayer(layer))
+	overlaid, err := storage.Open(ctx, address, driver.WithLayer(layer))
 	if err != nil {
 		return overlay.Report{}, err
 	}
 
-	// From here on, all writers use both stores.
-	if err := s.replace(both, nil); err != nil {
+	// From here on, the visitors use both stores, and the layer copies the objects to the new one.
+	if err := s.replace(overlaid, nil); err != nil {
 		return overlay.Report{}, err
 	}
-
-	report, err := overlay.Finish(ctx, both, overlay.FinishConfig{})
+	report, err := overlay.Finish(ctx, overlaid, overlay.FinishConfig{})
 	if err != nil {
 		return report, err
 	}
 
-	alone, err := storage.Open(ctx, address)
+	// From here on, the visitors use only the new store.
+	next, err := storage.Open(ctx, address)
 	if err != nil {
 		return report, err
 	}
-	// From here on, no writer uses both stores.
-	return report, s.replace(alone, func() error {
-		_, err := overlay.RemoveMarkers(ctx, both)
+	removeMarkers := func() error {
+		_, err := overlay.RemoveMarkers(ctx, overlaid)
 		return err
-	})
+	}
+	return report, s.replace(next, removeMarkers)
 }
 
 func rest(ctx context.Context, d time.Duration) error {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"html/template"
 	"io"
@@ -18,12 +19,10 @@ type site struct {
 	former []storage.Bucket // earlier buckets, closed at the end, because a layer may still read from them
 }
 
-// use passes the current bucket to the function do. The bucket is not replaced before that function
-// returns.
-func (s *site) use(do func(b storage.Bucket) error) error {
+// acquire returns the current bucket. The bucket is not replaced before the caller calls release.
+func (s *site) acquire() (b storage.Bucket, release func()) {
 	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return do(s.bucket)
+	return s.bucket, s.mu.RUnlock
 }
 
 // replace replaces the bucket when no goroutine uses it. If between is not nil,
@@ -61,43 +60,48 @@ var page = template.Must(template.New("page").Parse(`<!doctype html>
 // handler serves the page at /, and each object at a path that is its key.
 func (s *site) handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
-		var objects []storage.ListEntry
-		err := s.use(func(b storage.Bucket) error {
-			for object, err := range b.List(r.Context(), storage.WithPrefix(prefix), storage.WithLimit(1000)) {
-				if err != nil {
-					return err
-				}
-				objects = append(objects, object)
-			}
-			return nil
-		})
-		if err != nil {
-			fail(w, err)
-			return
-		}
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		_ = page.Execute(w, objects)
-	})
-
-	mux.HandleFunc("GET /{key...}", func(w http.ResponseWriter, r *http.Request) {
-		var object *storage.Reader
-		err := s.use(func(b storage.Bucket) (err error) {
-			object, err = b.Download(r.Context(), r.PathValue("key"))
-			return err
-		})
-		if err != nil {
-			fail(w, err)
-			return
-		}
-		defer func() { _ = object.Close() }()
-		w.Header().Set("Content-Type", object.Attrs().ContentType)
-		// s.use has returned before the copy, so a slow visitor does not delay the replacement of
-		// the bucket.
-		_, _ = io.Copy(w, object)
-	})
-
+	mux.HandleFunc("GET /{$}", s.servePage)
+	mux.HandleFunc("GET /{key...}", s.serveObject)
 	return mux
+}
+
+func (s *site) servePage(w http.ResponseWriter, r *http.Request) {
+	objects, err := s.list(r.Context())
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_ = page.Execute(w, objects)
+}
+
+// list returns the first objects of the bucket.
+func (s *site) list(ctx context.Context) ([]storage.ListEntry, error) {
+	b, release := s.acquire()
+	defer release()
+
+	var objects []storage.ListEntry
+	for object, err := range b.List(ctx, storage.WithPrefix(prefix), storage.WithLimit(1000)) {
+		if err != nil {
+			return nil, err
+		}
+		objects = append(objects, object)
+	}
+	return objects, nil
+}
+
+func (s *site) serveObject(w http.ResponseWriter, r *http.Request) {
+	// The bucket is released before the copy, so that a slow visitor does not delay its replacement.
+	b, release := s.acquire()
+	object, err := b.Download(r.Context(), r.PathValue("key"))
+	release()
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	defer func() { _ = object.Close() }()
+	w.Header().Set("Content-Type", object.Attrs().ContentType)
+	_, _ = io.Copy(w, object)
 }
 
 func fail(w http.ResponseWriter, err error) {

@@ -35,21 +35,14 @@ type users struct {
 	err     error // errors of all users, joined
 }
 
-// beginUsers puts objects into the bucket of a site, and starts goroutines that read and write
-// them.
-func beginUsers(ctx context.Context, s *site, address string, objects int) (*users, error) {
+// startUsers puts objects into the bucket of a site, and starts goroutines that read and write them.
+func startUsers(ctx context.Context, s *site, address string, objects int) (*users, error) {
 	u := &users{stop: make(chan struct{})}
-
-	put := func(key, text string) error {
-		return s.use(func(b storage.Bucket) error {
-			_, err := b.Upload(ctx, key, strings.NewReader(text))
-			return err
-		})
-	}
-	if err := put(welcome, "welcome"); err != nil {
+	if err := s.put(ctx, welcome, "welcome"); err != nil {
 		return nil, err
 	}
 
+	// Each object belongs to one of the writers.
 	for n := range objects {
 		w := n % writers
 		if u.written[w] == nil {
@@ -57,23 +50,31 @@ func beginUsers(ctx context.Context, s *site, address string, objects int) (*use
 		}
 		key := fmt.Sprintf("%s%06d.txt", prefix, n)
 		u.written[w][key] = "0"
-		if err := put(key, "0"); err != nil {
+		if err := s.put(ctx, key, "0"); err != nil {
 			return nil, err
 		}
 	}
 
-	for _, mine := range u.written {
-		if len(mine) > 0 {
-			u.until(func() error { return u.write(ctx, s, mine) })
+	for _, numbers := range u.written {
+		if len(numbers) > 0 {
+			u.repeat(func() error { return u.write(ctx, s, numbers) })
 		}
 	}
-	u.until(func() error { return u.visit(ctx, address) })
+	u.repeat(func() error { return u.visit(ctx, address) })
 	return u, nil
 }
 
-// until calls the given function repeatedly in a new goroutine. The goroutine stops if the function
-// fails, or after a call of the method end.
-func (u *users) until(do func() error) {
+// put stores an object in the bucket of the site.
+func (s *site) put(ctx context.Context, key, text string) error {
+	b, release := s.acquire()
+	defer release()
+	_, err := b.Upload(ctx, key, strings.NewReader(text))
+	return err
+}
+
+// repeat calls the given function again and again in a new goroutine. The goroutine stops if the
+// function fails, or after a call of the method end.
+func (u *users) repeat(do func() error) {
 	u.all.Go(func() {
 		for {
 			select {
@@ -101,39 +102,43 @@ func (u *users) end() error {
 // write makes a random change: it increments the number in an object, removes an object or creates
 // one. If the store returns something unexpected, write fails.
 //
-// The map mine has the number in each object of this writer, or "" if the writer has removed the
-// object. write updates the map.
-func (u *users) write(ctx context.Context, s *site, mine map[string]string) error {
-	keys := slices.Collect(maps.Keys(mine))
+// numbers has the number in each object of this writer, by the key of the object, or "" if the writer
+// has removed the object. write updates it.
+func (u *users) write(ctx context.Context, s *site, numbers map[string]string) error {
+	keys := slices.Collect(maps.Keys(numbers))
 	key := keys[rand.IntN(len(keys))]
-	old := mine[key]
+	old := numbers[key]
 	u.writes.Add(1)
+	b, release := s.acquire()
+	defer release()
 
+	// Create the object if it was removed.
 	if old == "" {
-		mine[key] = "0"
-		return s.use(func(b storage.Bucket) error {
-			_, err := b.Upload(ctx, key, strings.NewReader("0"), storage.IfAbsent())
-			return err
-		})
+		numbers[key] = "0"
+		_, err := b.Upload(ctx, key, strings.NewReader("0"), storage.IfAbsent())
+		return err
 	}
 
 	// One of four changes removes the object.
 	if rand.IntN(4) == 0 {
-		mine[key] = ""
-		return s.use(func(b storage.Bucket) error { return b.Remove(ctx, key) })
+		numbers[key] = ""
+		return b.Remove(ctx, key)
 	}
 
-	return s.use(func(b storage.Bucket) error {
-		_, err := storage.Update(ctx, b, key, func(content []byte, _ *storage.Attrs) ([]byte, error) {
-			if string(content) != old {
-				return nil, fmt.Errorf("%s is %q, and must be %q", key, content, old)
-			}
-			n, err := strconv.Atoi(old)
-			mine[key] = strconv.Itoa(n + 1)
-			return []byte(mine[key]), err
-		})
+	// The others increment its number.
+	n, err := strconv.Atoi(old)
+	if err != nil {
 		return err
+	}
+	next := strconv.Itoa(n + 1)
+	numbers[key] = next
+	_, err = storage.Update(ctx, b, key, func(content []byte, _ *storage.Attrs) ([]byte, error) {
+		if string(content) != old {
+			return nil, fmt.Errorf("%s is %q, and must be %q", key, content, old)
+		}
+		return []byte(next), nil
 	})
+	return err
 }
 
 // visit requests the page, and an object that always exists.
@@ -162,10 +167,11 @@ func (u *users) visit(ctx context.Context, address string) error {
 // check compares a bucket with what the writers have written. It returns the number of objects.
 func (u *users) check(ctx context.Context, b storage.Bucket) (objects int, err error) {
 	want := map[string]string{welcome: "welcome"}
-	for _, mine := range u.written {
-		maps.Copy(want, mine)
+	for _, numbers := range u.written {
+		maps.Copy(want, numbers)
 	}
-	maps.DeleteFunc(want, func(_, text string) bool { return text == "" })
+	isRemoved := func(_, text string) bool { return text == "" }
+	maps.DeleteFunc(want, isRemoved)
 
 	for object, err := range b.List(ctx, storage.WithPrefix(prefix)) {
 		if err != nil {

@@ -23,23 +23,20 @@ type tour struct {
 // after an error.
 func (t *tour) take(ctx context.Context, keep bool) (err error) {
 	t.start = time.Now()
-
-	// An upload that fails may have stored some objects, so err is checked only after this defer.
-	up, err := t.upload(ctx)
 	if !keep {
+		// A tour that succeeds removes its objects. If it fails, even in the upload, some may be left.
 		defer func() {
-			if err == nil {
-				return // the tour has removed its objects
+			if err != nil {
+				_, removeErr := storage.RemoveMatching(context.WithoutCancel(ctx), t.bucket, nil)
+				err = errors.Join(err, removeErr)
 			}
-			// The objects of an interrupted tour must be removed, too.
-			_, removeErr := storage.RemoveMatching(context.WithoutCancel(ctx), t.bucket, nil)
-			err = errors.Join(err, removeErr)
 		}()
 	}
+
+	up, err := t.upload(ctx)
 	if err != nil {
 		return err
 	}
-
 	if up.total.files == 0 {
 		return errors.New("the tree has no files to upload")
 	}
@@ -55,24 +52,25 @@ func (t *tour) take(ctx context.Context, keep bool) (err error) {
 		)
 	}
 
-	for _, stop := range []func(context.Context, string) error{
+	// Show the operations on a single object.
+	for _, show := range []func(ctx context.Context, key string) error{
 		t.attributes, t.readBack, t.readRange, t.refuseOverwrite, t.narrow,
 	} {
-		if err := stop(ctx, up.example); err != nil {
+		if err := show(ctx, up.example); err != nil {
 			return err
 		}
 	}
 
-	fate := "kept"
+	ending := "kept"
 	if !keep {
 		if err := t.remove(ctx, up.total.files); err != nil {
 			return err
 		}
-		fate = "removed"
+		ending = "removed"
 	}
 
 	t.out.summary(fmt.Sprintf("Done in %s: %s uploaded, listed, one of them read back and guarded, all %s.",
-		duration(time.Since(t.start)), amount(up.total.files, up.total.bytes), fate))
+		duration(time.Since(t.start)), amount(up.total.files, up.total.bytes), ending))
 	return nil
 }
 
@@ -90,12 +88,9 @@ func (t *tour) list(ctx context.Context) (total, error) {
 			top.add(entry.Size)
 			continue
 		}
-		var folder total
-		for object, err := range t.bucket.List(ctx, storage.WithPrefix(entry.Key)) {
-			if err != nil {
-				return sum, err
-			}
-			folder.add(object.Size)
+		folder, err := t.folderTotal(ctx, entry.Key)
+		if err != nil {
+			return sum, err
 		}
 		sum.files += folder.files
 		sum.bytes += folder.bytes
@@ -108,6 +103,18 @@ func (t *tour) list(ctx context.Context) (total, error) {
 	sum.files += top.files
 	sum.bytes += top.bytes
 	t.out.table(rows)
+	return sum, nil
+}
+
+// folderTotal returns the number and size of the files in a folder.
+func (t *tour) folderTotal(ctx context.Context, prefix string) (total, error) {
+	var sum total
+	for object, err := range t.bucket.List(ctx, storage.WithPrefix(prefix)) {
+		if err != nil {
+			return total{}, err
+		}
+		sum.add(object.Size)
+	}
 	return sum, nil
 }
 
@@ -196,7 +203,7 @@ func (t *tour) refuseOverwrite(ctx context.Context, key string) error {
 	return nil
 }
 
-// narrow shows that a reference for reading cannot be used to remove an object.
+// narrow shows that a program can pass on the right to read without the right to remove.
 func (t *tour) narrow(ctx context.Context, key string) error {
 	t.out.section("Hand out less", "storage.Ref[storage.Downloader](bucket)")
 	reader := storage.Ref[storage.Downloader](t.bucket)

@@ -55,7 +55,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 		flags.PrintDefaults()
 	}
 
-	address := flags.String(
+	bucket := flags.String(
 		"bucket", "",
 		"`address` of the bucket, such as mem://demo (default DIR, else a temporary directory)",
 	)
@@ -66,10 +66,11 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 	}
 
 	dir := flags.Arg(0)
-	if flags.NArg() > 1 || dir != "" && *address != "" {
+	hasBoth := dir != "" && *bucket != ""
+	if flags.NArg() > 1 || hasBoth {
 		return errors.New("give one directory, or one -bucket")
 	}
-	if dir == "" && *address == "" {
+	if dir == "" && *bucket == "" {
 		temporary, err := os.MkdirTemp("", "omnibucket-uploadservice-")
 		if err != nil {
 			return err
@@ -87,7 +88,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 	defer func() { _ = listener.Close() }()
 
 	origin := "http://" + listener.Addr().String()
-	site, err := open(ctx, *address, dir, origin)
+	site, err := open(ctx, *bucket, dir, origin)
 	if err != nil {
 		return err
 	}
@@ -100,7 +101,8 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 		return err
 	}
 
-	_, _ = fmt.Fprintf(stdout, "bucket  %s%s\nOpen %s/ and stop with Ctrl-C.\n", *address, dir, origin)
+	// One of the two is empty: the address of the bucket or the directory.
+	_, _ = fmt.Fprintf(stdout, "bucket  %s%s\nOpen %s/ and stop with Ctrl-C.\n", *bucket, dir, origin)
 	return serveUntil(ctx, listener, h)
 }
 
@@ -116,19 +118,17 @@ const (
 // are still running.
 func serveUntil(ctx context.Context, listener net.Listener, h http.Handler) error {
 	server := &http.Server{Handler: h, ReadHeaderTimeout: headerTimeout, ReadTimeout: uploadTimeout}
-	stopped := make(chan error, 1)
-	stop := context.AfterFunc(ctx, func() {
-		patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
-		defer cancel()
-		_ = server.Shutdown(patience)
-		stopped <- server.Close()
-	})
-	err := server.Serve(listener)
+	serveErr := make(chan error, 1)
+	go func() { serveErr <- server.Serve(listener) }()
 
-	// Serve also returns when Shutdown begins, so wait for its end if ctx has ended.
-	hasEnded := !stop()
-	if hasEnded {
-		return <-stopped
+	select {
+	case err := <-serveErr:
+		return err
+	case <-ctx.Done():
 	}
-	return err
+
+	shutdownCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	defer cancel()
+	_ = server.Shutdown(shutdownCtx)
+	return server.Close() // ends the requests that took longer
 }

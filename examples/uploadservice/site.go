@@ -29,22 +29,10 @@ type site struct {
 	service *uploads.Service
 }
 
-// open opens the bucket at address. If address is "", it opens the directory dir. The signed URLs
-// of a directory or of memory begin with origin and /files/, where the site serves them. A cloud
-// provider serves its own signed URLs.
+// open opens a bucket, and returns a site that uses it. address and dir are those of openBucket. The
+// site is served at origin.
 func open(ctx context.Context, address, dir, origin string) (*site, error) {
-	var opts []storage.OpenOption
-	if address == "" || strings.HasPrefix(address, "mem:") || strings.HasPrefix(address, "file:") {
-		opts = append(opts, storage.WithSigningBaseURL(origin+"/files"))
-	}
-
-	var b storage.Bucket
-	var err error
-	if address == "" {
-		b, err = local.Open(dir, local.Config{Create: true}, opts...)
-	} else {
-		b, err = storage.Open(ctx, address, opts...)
-	}
+	b, err := openBucket(ctx, address, dir, origin)
 	if err != nil {
 		return nil, err
 	}
@@ -63,6 +51,20 @@ func open(ctx context.Context, address, dir, origin string) (*site, error) {
 	}
 
 	return &site{b, service}, nil
+}
+
+// openBucket opens the bucket at address. If address is "", it opens the directory dir. A cloud provider
+// serves its own signed URLs. Those of a directory or of memory begin with origin and /files/, because
+// the site serves them there.
+func openBucket(ctx context.Context, address, dir, origin string) (storage.Bucket, error) {
+	signing := storage.WithSigningBaseURL(origin + "/files")
+	if address == "" {
+		return local.Open(dir, local.Config{Create: true}, signing)
+	}
+	if strings.HasPrefix(address, "mem:") || strings.HasPrefix(address, "file:") {
+		return storage.Open(ctx, address, signing)
+	}
+	return storage.Open(ctx, address)
 }
 
 // Close closes the bucket.
@@ -103,17 +105,23 @@ var page embed.FS
 // storeOrigins returns the origins of signed URLs. The page sends files to them, and shows pictures
 // from them.
 func (s *site) storeOrigins(ctx context.Context) []string {
+	// If a request cannot be signed, the page is served nevertheless, and shows what fails.
+	var addresses []string
+	upload, err := s.bucket.SignedUploadURL(ctx, "probe")
+	if err == nil {
+		addresses = append(addresses, upload.URL)
+	}
+	download, err := s.bucket.SignedDownloadURL(ctx, "probe")
+	if err == nil {
+		addresses = append(addresses, download.URL)
+	}
+
 	origins := map[string]bool{}
-	add := func(signed *storage.SignedURL, err error) {
-		if err != nil {
-			// The page is served nevertheless, and shows what fails.
-			return
-		}
-		if u, err := url.Parse(signed.URL); err == nil {
+	for _, address := range addresses {
+		u, err := url.Parse(address)
+		if err == nil {
 			origins[u.Scheme+"://"+u.Host] = true
 		}
 	}
-	add(s.bucket.SignedUploadURL(ctx, "probe"))
-	add(s.bucket.SignedDownloadURL(ctx, "probe"))
 	return slices.Sorted(maps.Keys(origins))
 }

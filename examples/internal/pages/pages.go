@@ -55,26 +55,18 @@ type file struct {
 // Handler serves the site at its root. If a template is invalid, or if a file is not HTML, CSS,
 // JavaScript or SVG, Handler fails.
 func Handler(s Site) (http.Handler, error) {
+	// Files of the site replace common files with the same name.
 	files := map[string]file{}
 	for _, fsys := range []fs.FS{common, s.Files} {
 		err := fs.WalkDir(fsys, ".", func(name string, entry fs.DirEntry, err error) error {
 			if err != nil || entry.IsDir() || name == "layout.html" {
 				return err
 			}
-			content, err := fs.ReadFile(fsys, name)
+			f, err := s.read(fsys, name)
 			if err != nil {
 				return err
 			}
-			kind := path.Ext(name)
-			if contentTypes[kind] == "" {
-				return fmt.Errorf("pages: %s is of an unknown kind", name)
-			}
-			if kind == ".html" {
-				if content, err = s.render(name, string(content)); err != nil {
-					return err
-				}
-			}
-			files["/"+strings.TrimSuffix(name, "index.html")] = file{contentTypes[kind], content}
+			files["/"+strings.TrimSuffix(name, "index.html")] = f
 			return nil
 		})
 		if err != nil {
@@ -82,6 +74,26 @@ func Handler(s Site) (http.Handler, error) {
 		}
 	}
 	return s.guard(files), nil
+}
+
+// read returns a file as it is served. It renders a page.
+func (s *Site) read(fsys fs.FS, name string) (file, error) {
+	content, err := fs.ReadFile(fsys, name)
+	if err != nil {
+		return file{}, err
+	}
+	extension := path.Ext(name)
+	contentType := contentTypes[extension]
+	if contentType == "" {
+		return file{}, fmt.Errorf("pages: %s is of an unknown kind", name)
+	}
+	if extension == ".html" {
+		content, err = s.render(name, string(content))
+		if err != nil {
+			return file{}, err
+		}
+	}
+	return file{contentType, content}, nil
 }
 
 // render puts a page into the layout, and marks the link to the page itself as current. The package
