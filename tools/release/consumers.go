@@ -35,7 +35,10 @@ func checkConsumers(r *repository) error {
 		return err
 	}
 	defer p.remove()
-	if dirs, err = p.inOrder(dirs); err != nil {
+
+	// A module comes after those that it requires, which must be in the proxy when it is built.
+	dirs, err = p.inOrder(dirs)
+	if err != nil {
 		return err
 	}
 	var errs []error
@@ -90,14 +93,21 @@ func (p *proxy) publish(dir string) error {
 	modulePath := path.Join(library, dir)
 	src := filepath.Join(p.export(), dir)
 	dst := filepath.Join(p.work, "proxy", modulePath, "@v")
-	name := filepath.Join(src, "go.mod")
-	text, err := os.ReadFile(name)
+
+	// Write the go.mod of the release.
+	goModFile := filepath.Join(src, "go.mod")
+	text, err := os.ReadFile(goModFile)
 	if err != nil {
 		return err
 	}
-	if text, err = released(text, p.version); err != nil {
+	goMod, err := released(text, p.version)
+	if err != nil {
 		return err
 	}
+	if err := os.WriteFile(goModFile, goMod, 0o600); err != nil {
+		return err
+	}
+
 	// The archive of each module contains the license of the repository. The Go command makes
 	// archives in the same way.
 	license, err := os.ReadFile(filepath.Join(p.export(), "LICENSE"))
@@ -107,6 +117,8 @@ func (p *proxy) publish(dir string) error {
 	if err := os.WriteFile(filepath.Join(src, "LICENSE"), license, 0o600); err != nil {
 		return err
 	}
+
+	// Write the files that a module proxy serves.
 	info, err := json.Marshal(map[string]any{"Version": p.version, "Time": time.Now().UTC()})
 	if err != nil {
 		return err
@@ -119,8 +131,7 @@ func (p *proxy) publish(dir string) error {
 		return err
 	}
 	return errors.Join(
-		os.WriteFile(name, text, 0o600),
-		os.WriteFile(filepath.Join(dst, p.version+".mod"), text, 0o600),
+		os.WriteFile(filepath.Join(dst, p.version+".mod"), goMod, 0o600),
 		os.WriteFile(filepath.Join(dst, p.version+".info"), info, 0o600),
 		os.WriteFile(filepath.Join(dst, "list"), []byte(p.version+"\n"), 0o600),
 		zip.CreateFromDir(archive, module.Version{Path: modulePath, Version: p.version}, src),
@@ -206,9 +217,9 @@ func (p *proxy) remove() {
 	p.removeDownloads(filepath.Join(root, "cache", "download", filepath.FromSlash(library)))
 }
 
-// removeModules removes the unpacked modules of the proxy's version from the directory of the
-// library in the module cache. It ignores errors, because the check is over and nothing else uses
-// this version.
+// removeModules removes the unpacked modules of the proxy's version from the directory root of the
+// module cache, which has the modules of the library. It ignores errors, because the check is over and
+// nothing else uses this version.
 func (p *proxy) removeModules(root string) {
 	patterns := []string{
 		root + "@" + p.version,

@@ -59,6 +59,7 @@ func (p *proxy) download(d download) error {
 	if err := os.WriteFile(filepath.Join(program, "main.go"), []byte(text), 0o600); err != nil {
 		return err
 	}
+
 	env, err := p.downloadEnv(cache)
 	if err != nil {
 		return err
@@ -71,6 +72,8 @@ func (p *proxy) download(d download) error {
 	if err != nil {
 		return err
 	}
+
+	// Compare the downloads with what is allowed.
 	modules, size, err := archives(cache)
 	if err != nil {
 		return err
@@ -81,6 +84,7 @@ func (p *proxy) download(d download) error {
 			"look at what the tests of imported packages import"
 		return fmt.Errorf(format, modules, float64(size)/1e6, d.modules, float64(d.size)/1e6)
 	}
+
 	sums, err := os.ReadFile(filepath.Join(program, "go.sum"))
 	if err != nil {
 		return err

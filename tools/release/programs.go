@@ -42,6 +42,7 @@ func checkPrograms(r *repository) error {
 	if len(config.Builds) == 0 {
 		return fmt.Errorf(".goreleaser.yaml builds nothing")
 	}
+
 	for _, build := range config.Builds {
 		dir := strings.TrimPrefix(build.Main, library+"/")
 		for _, s := range systems(build.GOOS, build.GOARCH) {
@@ -59,6 +60,7 @@ func checkPrograms(r *repository) error {
 			}
 		}
 	}
+
 	for _, name := range []string{"linux", "darwin", "windows"} {
 		fmt.Println("building s3server/cmd/s3server for", name)
 		env := system{name, runtime.GOARCH}.env()

@@ -39,11 +39,15 @@ func tag(r *repository, dirs []string) error {
 		return err
 	}
 	defer p.remove()
+
+	// Commit the go.mod and the go.sum of each module. The commit has an index of its own, so that the
+	// working tree and its index do not change.
 	index := []string{"GIT_INDEX_FILE=" + filepath.Join(work, "index")}
 	if _, err := r.git(index, "read-tree", "HEAD"); err != nil {
 		return err
 	}
-	if dirs, err = p.inOrder(dirs); err != nil {
+	dirs, err = p.inOrder(dirs)
+	if err != nil {
 		return err
 	}
 	for _, dir := range dirs {
@@ -65,6 +69,7 @@ func tag(r *repository, dirs []string) error {
 		return err
 	}
 
+	// Make the tags. An error does not stop the others.
 	_, err = r.git(nil, "tag", r.version, "HEAD")
 	errs := []error{err}
 	var moduleTags []string
@@ -143,10 +148,11 @@ func (p *proxy) tidy(dir string) error {
 	if err != nil {
 		return err
 	}
-	if text, err = released(text, p.version); err != nil {
+	goMod, err := released(text, p.version)
+	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(name, text, 0o600); err != nil {
+	if err := os.WriteFile(name, goMod, 0o600); err != nil {
 		return err
 	}
 	env, err := p.env()

@@ -44,20 +44,27 @@ func withoutUpdates(config []byte, dirs []string) (missing []string, err error) 
 	if err := yaml.Unmarshal(config, &d); err != nil {
 		return nil, err
 	}
-	isNamed := func(dir string) bool {
-		for _, u := range d.Updates {
-			for _, pattern := range u.Directories {
-				if ok, _ := path.Match(pattern, path.Join("/", dir)); ok && u.Ecosystem == "gomod" {
-					return true
-				}
-			}
-		}
-		return false
-	}
 	for _, dir := range dirs {
-		if !isNamed(dir) {
+		if !d.updatesModule(dir) {
 			missing = append(missing, dir)
 		}
 	}
 	return missing, nil
+}
+
+// updatesModule reports whether the configuration names the directory of a Go module.
+func (d *dependabot) updatesModule(dir string) bool {
+	for _, u := range d.Updates {
+		if u.Ecosystem != "gomod" {
+			continue
+		}
+		for _, pattern := range u.Directories {
+			// A pattern with an error matches nothing, so the module is reported as missing.
+			matches, _ := path.Match(pattern, path.Join("/", dir))
+			if matches {
+				return true
+			}
+		}
+	}
+	return false
 }

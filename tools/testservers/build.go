@@ -41,13 +41,17 @@ func ensureBuilt(ctx context.Context, t tool) (string, error) {
 	if err != nil {
 		return "", err
 	}
+
 	path := filepath.Join(dir, t.dir()+"-"+stamp)
-	if ok, err := exists(path); ok || err != nil {
+	isBuilt, err := exists(path)
+	if isBuilt || err != nil {
 		return path, err
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
+
+	// Another process may build the program while this one waits for the lock.
 	unlock, err := lock(ctx, filepath.Join(dir, t.dir()+".lock"), func() {
 		logf("waiting for another process that builds %s", t.dir())
 	})
@@ -55,8 +59,9 @@ func ensureBuilt(ctx context.Context, t tool) (string, error) {
 		return "", err
 	}
 	defer unlock()
-	if ok, err := exists(path); ok || err != nil {
-		return path, err // another process has built it in the meantime
+	isBuilt, err = exists(path)
+	if isBuilt || err != nil {
+		return path, err
 	}
 	return path, buildInto(ctx, t, path)
 }

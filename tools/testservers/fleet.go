@@ -110,13 +110,16 @@ func (f *fleet) build(ctx context.Context, servers []server) ([]*pendingServer, 
 // only if the error affects all servers.
 func (f *fleet) launchAll(ctx context.Context, waiting []*pendingServer) error {
 	for _, s := range waiting {
-		var err error
-		if s.launch, s.process, err = f.launch(s); err != nil {
+		l, process, err := f.launch(s)
+		if err != nil {
 			return err
 		}
+		s.launch = l
+		s.process = process
 		s.host = "" // makes the next attempt use another address
-		f.running = append(f.running, s.process)
+		f.running = append(f.running, process)
 	}
+
 	var group sync.WaitGroup
 	for _, s := range waiting {
 		group.Go(func() {
@@ -124,6 +127,7 @@ func (f *fleet) launchAll(ctx context.Context, waiting []*pendingServer) error {
 		})
 	}
 	group.Wait()
+
 	for _, s := range waiting {
 		if s.err != nil {
 			_ = s.process.stop()
@@ -240,7 +244,9 @@ func newDir(name, host string) (string, error) {
 		return "", err
 	}
 	dir := filepath.Join(parent, "omnibucket-"+name+"-"+port)
-	if info, err := os.Lstat(dir); err == nil && time.Since(info.ModTime()) > staleAfter {
+	info, err := os.Lstat(dir)
+	isStale := err == nil && time.Since(info.ModTime()) > staleAfter
+	if isStale {
 		_ = os.RemoveAll(dir) // fails if the directory belongs to another user
 	}
 

@@ -104,7 +104,7 @@ func (p *process) ask(ctx context.Context) error {
 	return ask(ctx, client, p.launch.ready, cmp.Or(p.launch.readyStatus, http.StatusOK))
 }
 
-// ask returns nil if a request to address has the given status.
+// ask sends a request to a server. It fails unless the response has the given status.
 func ask(ctx context.Context, client *http.Client, address string, status int) error {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()

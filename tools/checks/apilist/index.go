@@ -13,12 +13,13 @@ const (
 // withLinks returns the text of the index with a link to the listing of each package, in the section
 // of the API.
 func withLinks(text string, packages []*pkg) (string, error) {
-	head, tail, ok := strings.Cut(text, sectionHead)
-	if !ok {
+	before, tail, hasSection := strings.Cut(text, sectionHead)
+	if !hasSection {
 		return "", fmt.Errorf("%s has no section %q", index, strings.TrimSpace(sectionHead))
 	}
-	_, rest, ok := strings.Cut(tail, "\n## ")
-	if !ok {
+	// The links that the section has now are replaced.
+	_, after, hasNext := strings.Cut(tail, "\n## ")
+	if !hasNext {
 		return "", fmt.Errorf("%s has no section after %q", index, strings.TrimSpace(sectionHead))
 	}
 
@@ -30,5 +31,5 @@ func withLinks(text string, packages []*pkg) (string, error) {
 		}
 		fmt.Fprintf(&section, "- [%s](%s%s): %s\n", p.ImportPath, linkPrefix, p.file(), synopsis)
 	}
-	return head + sectionHead + section.String() + "\n## " + rest, nil
+	return before + sectionHead + section.String() + "\n## " + after, nil
 }

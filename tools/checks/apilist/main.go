@@ -50,6 +50,7 @@ func run(write bool) error {
 		return err
 	}
 
+	// Make the current listings, and read the old ones.
 	current := map[string]string{}
 	for _, p := range packages {
 		text, err := p.listing()
@@ -63,24 +64,25 @@ func run(write bool) error {
 		return err
 	}
 
-	text, err := os.ReadFile(index)
+	// The same for the page with the links to them.
+	oldIndex, err := os.ReadFile(index)
 	if err != nil {
 		return err
 	}
-	links, err := withLinks(string(text), packages)
+	currentIndex, err := withLinks(string(oldIndex), packages)
 	if err != nil {
 		return err
 	}
 
 	if write {
-		return errors.Join(writeListings(folder, old, current), os.WriteFile(index, []byte(links), 0o644))
+		return errors.Join(writeListings(folder, old, current), os.WriteFile(index, []byte(currentIndex), 0o644))
 	}
-	same := printDifferences(old, current)
-	if links != string(text) {
+	areListingsSame := printDifferences(old, current)
+	isIndexSame := currentIndex == string(oldIndex)
+	if !isIndexSame {
 		fmt.Printf("the links in %s differ\n", index)
-		same = false
 	}
-	if !same {
+	if !areListingsSame || !isIndexSame {
 		return errOutOfDate
 	}
 	return nil

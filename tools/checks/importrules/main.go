@@ -56,7 +56,7 @@ func run() (broken []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(broken, checkShelf(append(root, commands...))...), nil
+	return append(broken, checkInternal(append(root, commands...))...), nil
 }
 
 // packagesOf returns the packages of the module in the directory dir.

@@ -25,44 +25,48 @@ var parts = [][]string{
 	{"cmd"},
 }
 
-// checkShelf returns a message for each part that imports too many packages of internal, and a message if internal
-// itself has too many folders. All packages in one folder of internal count as one. Imports of tests, and of programs
-// that only test, do not count.
-func checkShelf(packages []pkg) (broken []string) {
-	names := map[string]bool{}
+// checkInternal returns a message if internal has too many folders, and a message for each part that imports too many
+// of them. Imports of tests, and of programs that only test, do not count.
+func checkInternal(packages []pkg) (broken []string) {
+	folders := map[string]bool{}
 	for _, p := range packages {
-		if name := shelfName(inModule(p.ImportPath)); name != "" {
-			names[name] = true
+		if name := internalFolder(inModule(p.ImportPath)); name != "" {
+			folders[name] = true
 		}
 	}
-
-	if len(names) > maxInternal {
-		broken = append(broken, fmt.Sprintf("internal has %d folders: it may have %d", len(names), maxInternal))
+	if len(folders) > maxInternal {
+		broken = append(broken, fmt.Sprintf("internal has %d folders: it may have %d", len(folders), maxInternal))
 	}
 
-	for _, folders := range parts {
-		imported := map[string]bool{}
-		for _, p := range packages {
-			importer := inModule(p.ImportPath)
-			if !within(importer, folders...) || !shipped(importer) {
-				continue
-			}
-			for _, path := range p.Imports {
-				if name := shelfName(inModule(path)); name != "" {
-					imported[name] = true
-				}
-			}
-		}
+	for _, part := range parts {
+		imported := importedFolders(packages, part)
 		if len(imported) > maxShared {
 			broken = append(broken, fmt.Sprintf("%s imports %d packages of internal, and may import %d: %s",
-				folders[0], len(imported), maxShared, strings.Join(slices.Sorted(maps.Keys(imported)), ", ")))
+				part[0], len(imported), maxShared, strings.Join(imported, ", ")))
 		}
 	}
 	return broken
 }
 
-// shelfName returns the name of the folder directly in internal that has a package, or "" for a package elsewhere.
-func shelfName(path string) string {
+// importedFolders returns the folders of internal that the packages of a part import, in order.
+func importedFolders(packages []pkg, part []string) []string {
+	imported := map[string]bool{}
+	for _, p := range packages {
+		importer := inModule(p.ImportPath)
+		if !within(importer, part...) || !shipped(importer) {
+			continue
+		}
+		for _, path := range p.Imports {
+			if name := internalFolder(inModule(path)); name != "" {
+				imported[name] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(imported))
+}
+
+// internalFolder returns the name of the folder directly in internal that has a package, or "" for a package elsewhere.
+func internalFolder(path string) string {
 	rest, ok := strings.CutPrefix(path, "internal/")
 	if !ok {
 		return ""

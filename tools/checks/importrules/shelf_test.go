@@ -18,11 +18,11 @@ func internalPaths(n int) (paths []string) {
 func TestAPartImportsFewPackagesOfInternal(t *testing.T) {
 	paths := internalPaths(maxShared + 1)
 
-	require.Empty(t, checkShelf([]pkg{{ImportPath: module + "/serve", Imports: paths[:maxShared]}}))
-	require.Empty(t, checkShelf([]pkg{{ImportPath: module + "/engine", Imports: paths}}), "the engine is no such part")
-	require.Empty(t, checkShelf([]pkg{{ImportPath: module + "/cmd/certify", Imports: paths}}), "it only tests")
+	require.Empty(t, checkInternal([]pkg{{ImportPath: module + "/serve", Imports: paths[:maxShared]}}))
+	require.Empty(t, checkInternal([]pkg{{ImportPath: module + "/engine", Imports: paths}}), "the engine is no such part")
+	require.Empty(t, checkInternal([]pkg{{ImportPath: module + "/cmd/certify", Imports: paths}}), "it only tests")
 
-	broken := checkShelf([]pkg{
+	broken := checkInternal([]pkg{
 		{ImportPath: module + "/transfer", Imports: paths[:maxShared]},
 		{ImportPath: module + "/layers/mirror", Imports: paths[maxShared:]},
 	})
@@ -35,8 +35,8 @@ func TestInternalHasFewFolders(t *testing.T) {
 	for _, path := range internalPaths(maxInternal) {
 		packages = append(packages, pkg{ImportPath: path}, pkg{ImportPath: path + "/room"})
 	}
-	require.Empty(t, checkShelf(packages))
+	require.Empty(t, checkInternal(packages))
 
 	packages = append(packages, pkg{ImportPath: module + "/internal/another"})
-	require.Equal(t, []string{"internal has 31 folders: it may have 30"}, checkShelf(packages))
+	require.Equal(t, []string{"internal has 31 folders: it may have 30"}, checkInternal(packages))
 }

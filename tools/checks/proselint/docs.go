@@ -25,44 +25,71 @@ func (l *linter) docComments(file string, tree *ast.File, files *token.FileSet) 
 	}
 
 	for _, doc := range docsOf(tree) {
-		number := files.Position(doc.Pos()).Line
-		unresolved := func(link string) {
-			l.report(file, number, fmt.Sprintf("the link [%s] does not resolve", link))
+		d := &docChecker{
+			l:       l,
+			file:    file,
+			line:    files.Position(doc.Pos()).Line,
+			pkg:     pkg,
+			pkgName: tree.Name.Name,
 		}
-		parser := comment.Parser{
-			LookupPackage: func(name string) (string, bool) {
-				if name == tree.Name.Name {
-					return "", true // the package itself
-				}
-				if p, ok := pkg.imports[name]; ok {
-					return p, true
-				}
-				if p, ok := comment.DefaultLookupPackage(name); ok {
-					return p, true
-				}
-				if token.IsIdentifier(name) {
-					unresolved(name + ".…")
-				}
-				return "", false
-			},
-			LookupSym: func(recv, name string) bool {
-				if !pkg.has(recv, name) {
-					unresolved(joinName(recv, name))
-				}
-				// A link that does not resolve has been reported. It stays a link for the checks below.
-				return true
-			},
-		}
-
-		parsed := parser.Parse(doc.Text())
-		l.blocks(parsed.Content, func(text []comment.Text) {
-			l.links(text, unresolved)
-			if first, words := longest(plain(text)); words > maxWords {
-				l.report(file, number, fmt.Sprintf("a sentence of %d words (%d at most): %q", words, maxWords, first+" …"))
-			}
-		})
+		d.check(doc.Text())
 	}
 	return nil
+}
+
+// A docChecker checks one doc comment. It reports all findings at the first line of the comment.
+type docChecker struct {
+	l       *linter
+	file    string
+	line    int
+	pkg     *names // names to which links can refer
+	pkgName string
+}
+
+// check checks the text of the doc comment.
+func (d *docChecker) check(text string) {
+	parser := comment.Parser{LookupPackage: d.lookupPackage, LookupSym: d.lookupSym}
+	for _, t := range textsOf(parser.Parse(text).Content) {
+		d.checkLinks(t)
+		first, words := longest(plain(t))
+		if words > maxWords {
+			d.report(fmt.Sprintf("a sentence of %d words (%d at most): %q", words, maxWords, first+" …"))
+		}
+	}
+}
+
+func (d *docChecker) report(finding string) { d.l.report(d.file, d.line, finding) }
+
+// reportLink reports a link whose name does not exist.
+func (d *docChecker) reportLink(name string) {
+	d.report(fmt.Sprintf("the link [%s] does not resolve", name))
+}
+
+// lookupPackage returns the import path of the package with the given name in a link, or "" for the
+// package of the comment. It is called for each link to a package.
+func (d *docChecker) lookupPackage(name string) (importPath string, ok bool) {
+	if name == d.pkgName {
+		return "", true
+	}
+	if p, ok := d.pkg.imports[name]; ok {
+		return p, true
+	}
+	if p, ok := comment.DefaultLookupPackage(name); ok {
+		return p, true
+	}
+	if token.IsIdentifier(name) {
+		d.reportLink(name + ".…")
+	}
+	return "", false
+}
+
+// lookupSym reports a link to a name that the package of the comment does not have. It always returns
+// true, so that the text stays a link for the other checks.
+func (d *docChecker) lookupSym(recv, name string) bool {
+	if !d.pkg.has(recv, name) {
+		d.reportLink(joinName(recv, name))
+	}
+	return true
 }
 
 // docsOf returns the doc comments in a file: those of the package, of declarations, and of fields
@@ -99,34 +126,34 @@ func docsOf(file *ast.File) []*ast.CommentGroup {
 	return docs
 }
 
-// blocks visits each piece of text in a doc comment, such as a paragraph or an item of a list. It
-// calls its parameter text with each piece.
-func (l *linter) blocks(content []comment.Block, text func([]comment.Text)) {
+// textsOf returns the pieces of text in a doc comment, such as a paragraph or an item of a list.
+func textsOf(content []comment.Block) [][]comment.Text {
+	var texts [][]comment.Text
 	for _, block := range content {
 		switch block := block.(type) {
 		case *comment.Heading:
-			text(block.Text)
+			texts = append(texts, block.Text)
 		case *comment.Paragraph:
-			text(block.Text)
+			texts = append(texts, block.Text)
 		case *comment.List:
 			for _, item := range block.Items {
-				l.blocks(item.Content, text)
+				texts = append(texts, textsOf(item.Content)...)
 			}
 		}
 	}
+	return texts
 }
 
-// links checks the doc links in a piece of text. If a link is to a name of this repository that
-// does not exist, it calls the function unresolved.
-func (l *linter) links(text []comment.Text, unresolved func(string)) {
+// checkLinks reports the links in a piece of text to names of this repository that do not exist.
+func (d *docChecker) checkLinks(text []comment.Text) {
 	for _, t := range text {
 		link, ok := t.(*comment.DocLink)
 		if !ok || link.ImportPath == "" || link.Name == "" {
 			continue
 		}
-		p, err := l.packages.byPath(link.ImportPath)
+		p, err := d.l.packages.byPath(link.ImportPath)
 		if err == nil && p != nil && !p.has(link.Recv, link.Name) {
-			unresolved(path.Base(link.ImportPath) + "." + joinName(link.Recv, link.Name))
+			d.reportLink(path.Base(link.ImportPath) + "." + joinName(link.Recv, link.Name))
 		}
 	}
 }

@@ -51,26 +51,21 @@ func (l *linter) goFile(path string) error {
 
 // comment checks the paragraphs of a comment. It skips code and directives in the comment.
 func (l *linter) comment(path string, group *ast.CommentGroup, line func(token.Pos) int) {
-	c := collector{
-		file: path,
-		report: func(p paragraph) {
-			l.checkPhrases(p)
-			l.checkRules(p, true)
-		},
-	}
+	c := l.newCollector(path)
 	for _, comment := range group.List {
-		number := line(comment.Pos())
+		firstLine := line(comment.Pos())
 		text, isLine := strings.CutPrefix(comment.Text, "//")
 		if !isLine {
 			text = strings.TrimSuffix(strings.TrimPrefix(text, "/*"), "*/")
 		}
 		for i, part := range strings.Split(text, "\n") {
-			switch {
-			case isBlankOrCode(part):
+			if isBlankOrCode(part) {
 				c.end()
-			case isLine && !strings.HasPrefix(part, " "): // a directive
-			default:
-				c.add(number+i, part)
+				continue
+			}
+			isDirective := isLine && !strings.HasPrefix(part, " ") // such as //go:embed
+			if !isDirective {
+				c.add(firstLine+i, part)
 			}
 		}
 	}
@@ -98,16 +93,18 @@ func (l *linter) literal(path, value string, number int) {
 			l.checkRules(p, false)
 		},
 	}
-	raw := strings.HasPrefix(value, "`")
+	isRaw := strings.HasPrefix(value, "`")
 	for i, part := range strings.Split(text, "\n") {
+		// An empty line ends a paragraph.
 		if strings.TrimSpace(part) == "" {
 			c.end()
 		}
-		if raw {
-			c.add(number+i, part)
-		} else {
-			c.add(number, part)
+		// The source of a literal in quotes is one line, even if its text has several.
+		line := number
+		if isRaw {
+			line += i
 		}
+		c.add(line, part)
 	}
 	c.end()
 }

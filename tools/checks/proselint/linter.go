@@ -102,6 +102,17 @@ type collector struct {
 	report func(paragraph)
 }
 
+// newCollector returns a collector for prose, in which the linter checks phrases and rules.
+func (l *linter) newCollector(path string) *collector {
+	return &collector{
+		file: path,
+		report: func(p paragraph) {
+			l.checkPhrases(p)
+			l.checkRules(p, true)
+		},
+	}
+}
+
 // add adds a line to the current paragraph. number is the number of the line in the file.
 func (c *collector) add(number int, line string) {
 	for _, word := range strings.Fields(line) {
@@ -110,7 +121,7 @@ func (c *collector) add(number int, line string) {
 	}
 }
 
-// end ends the current paragraph, and calls done unless the paragraph is empty.
+// end ends the current paragraph, and reports it unless it is empty.
 func (c *collector) end() {
 	if len(c.words) > 0 {
 		c.report(paragraph{file: c.file, text: strings.Join(c.words, " "), lines: c.lines})

@@ -20,23 +20,22 @@ func (l *linter) markdownFile(path string) error {
 		return err
 	}
 
-	c := collector{
-		file: path,
-		report: func(p paragraph) {
-			l.checkPhrases(p)
-			l.checkRules(p, true)
-		},
-	}
-
-	fenced := false
+	c := l.newCollector(path)
+	inCode := false
 	for i, line := range strings.Split(string(text), "\n") {
 		number := i + 1
 		trimmed := strings.TrimSpace(line)
-		switch {
-		case strings.HasPrefix(trimmed, "```"):
+		if strings.HasPrefix(trimmed, "```") {
 			c.end()
-			fenced = !fenced
-		case fenced:
+			inCode = !inCode
+			continue
+		}
+		if inCode {
+			continue
+		}
+
+		// A heading, a cell of a table and an item of a list are paragraphs of their own.
+		switch {
 		case separator.MatchString(line):
 			c.end()
 		case strings.HasPrefix(trimmed, "#"):

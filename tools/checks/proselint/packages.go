@@ -193,8 +193,11 @@ func (n *names) has(recv, name string) bool {
 		if isOfOtherPackage {
 			return true
 		}
-		// A type that refers to itself would otherwise be searched without an end.
-		if embedded != recv && n.has(embedded, name) {
+		// Skip a type that refers to itself, because the search would not end.
+		if embedded == recv {
+			continue
+		}
+		if n.has(embedded, name) {
 			return true
 		}
 	}

@@ -21,27 +21,31 @@ var sdks = []string{
 }
 
 // reachedBy returns the packages whose tests the changed files may affect. The packages that
-// contain these files come first. The second result lists the folders of affected packages that are
-// left out because their tests need an SDK.
+// contain these files come first. It leaves out other packages if their tests need an SDK, which takes
+// long to compile, and returns their folders as skipped.
 func reachedBy(files []string, packages []pkg) (reached, skipped []string) {
 	byPath := map[string]*pkg{}
 	for i := range packages {
 		byPath[packages[i].ImportPath] = &packages[i]
 	}
+
+	// Find the packages of the changed files.
 	var changed, others []string
 	for _, file := range files {
 		if p := packageOf(file, byPath); p != "" && !slices.Contains(changed, p) {
 			changed = append(changed, p)
 		}
 	}
+
+	// Find the other packages whose tests depend on them.
 	for i := range packages {
 		p := &packages[i]
 		if slices.Contains(changed, p.ImportPath) {
 			continue
 		}
 		needs := tested(p, byPath)
-		isAffected := slices.ContainsFunc(changed, func(c string) bool { return needs[c] })
-		if !isAffected {
+		needsChanged := slices.ContainsFunc(changed, func(path string) bool { return needs[path] })
+		if !needsChanged {
 			continue
 		}
 		if needsSDK(needs) {
