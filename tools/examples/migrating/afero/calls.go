@@ -24,7 +24,14 @@ func adapter(ctx context.Context, bucket storage.Bucket) spf13.Fs {
 }
 
 // oldCalls has the calls of the old library. It never runs: the compiler checks that they are valid.
-func oldCalls(fs spf13.Fs, name, dir, from, to string, p []byte, walk filepath.WalkFunc) {
+func oldCalls(fs spf13.Fs) {
+	// The compiler needs only the types of these values.
+	var (
+		name, dir, from, to string
+		p                   []byte
+		walk                filepath.WalkFunc
+	)
+
 	spf13.WriteFile(fs, name, p, 0o644)
 	spf13.ReadFile(fs, name)
 	fs.Open(name)
@@ -42,10 +49,15 @@ func oldCalls(fs spf13.Fs, name, dir, from, to string, p []byte, walk filepath.W
 }
 
 // newCalls has the calls of this library that replace the old ones. It never runs, either.
-func newCalls(
-	ctx context.Context, b storage.Bucket, key, dir, from, to string, p []byte, body io.Reader,
-	all func(storage.ListEntry) bool,
-) {
+func newCalls(ctx context.Context, b storage.Bucket) {
+	// The compiler needs only the types of these values.
+	var (
+		key, dir, from, to string
+		p                  []byte
+		body               io.Reader
+		all                func(storage.ListEntry) bool
+	)
+
 	b.Upload(ctx, key, bytes.NewReader(p))
 	storage.ReadAll(ctx, b, key)
 	b.Download(ctx, key)

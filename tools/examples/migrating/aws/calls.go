@@ -27,11 +27,20 @@ import (
 var _ = []any{oldCalls, managers, newCalls, opening, accounts, parts}
 
 // oldCalls has the calls of the old library. It never runs: the compiler checks that they are valid.
-func oldCalls(
-	ctx context.Context, c *s3.Client, config aws.Config, presign *s3.PresignClient,
-	bucket, key, p, source, etag, version, token, name string, n int32, r io.Reader, signed *v4.PresignedHTTPRequest,
-	class types.StorageClass, deletes *types.Delete, tags *types.Tagging, err error,
-) {
+func oldCalls(ctx context.Context, c *s3.Client, presign *s3.PresignClient) {
+	// The compiler needs only the types of these values.
+	var (
+		config                                             aws.Config
+		bucket, key, p, source, etag, version, token, name string
+		n                                                  int32
+		r                                                  io.Reader
+		signed                                             *v4.PresignedHTTPRequest
+		class                                              types.StorageClass
+		deletes                                            *types.Delete
+		tags                                               *types.Tagging
+		err                                                error
+	)
+
 	s3.NewFromConfig(config)
 	c.PutObject(ctx, &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: r})
 	c.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key})
@@ -78,11 +87,18 @@ func managers(ctx context.Context, c *s3.Client, bucket, key string, r io.Reader
 }
 
 // newCalls has the calls of this library that replace the old ones. It never runs, either.
-func newCalls(
-	ctx context.Context, b storage.Bucket, c *s3.Client,
-	bucket, key, path, p, dir, revision, from, to, version, token, name, class string, ttl time.Duration, r io.Reader,
-	keys []string, size int, t map[string]string, err error,
-) {
+func newCalls(ctx context.Context, b storage.Bucket, c *s3.Client) {
+	// The compiler needs only the types of these values.
+	var (
+		bucket, key, path, p, revision, from, to, version, token, name, class string
+		ttl                                                                        time.Duration
+		r                                                                          io.Reader
+		keys                                                                       []string
+		size                                                                       int
+		t                                                                          map[string]string
+		err                                                                        error
+	)
+
 	ours3.Open(ctx, ours3.Config{Bucket: bucket, Client: c})
 	b.Upload(ctx, key, r)
 	b.Download(ctx, key)

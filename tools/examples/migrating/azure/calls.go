@@ -25,11 +25,22 @@ import (
 var _ = []any{oldCalls, newCalls}
 
 // oldCalls has the calls of the old library. It never runs: the compiler checks that they are valid.
-func oldCalls(
-	ctx context.Context, c *azblob.Client, bb *blockblob.Client, cc *container.Client,
-	url, name, key, p, id, source string, etag azcore.ETag, expiry time.Time, data []byte, file *os.File, r io.Reader,
-	body io.ReadSeekCloser, ids []string, tags map[string]string, credential azcore.TokenCredential, err error,
-) {
+func oldCalls(ctx context.Context, c *azblob.Client, bb *blockblob.Client, cc *container.Client) {
+	// The compiler needs only the types of these values.
+	var (
+		url, name, key, p, id, source string
+		etag                          azcore.ETag
+		expiry                        time.Time
+		data                          []byte
+		file                          *os.File
+		r                             io.Reader
+		body                          io.ReadSeekCloser
+		ids                           []string
+		tags                          map[string]string
+		credential                    azcore.TokenCredential
+		err                           error
+	)
+
 	azblob.NewClient(url, credential, nil)
 	c.UploadBuffer(ctx, name, key, data, nil)
 	c.UploadStream(ctx, name, key, r, nil)
@@ -55,11 +66,17 @@ func oldCalls(
 }
 
 // newCalls has the calls of this library that replace the old ones. It never runs, either.
-func newCalls(
-	ctx context.Context, b storage.Bucket, service storage.Service, u storage.MultipartUpload,
-	account, name, key, path, p, revision, from, to string, n int, ttl time.Duration, r io.Reader,
-	tags map[string]string, err error,
-) {
+func newCalls(ctx context.Context, b storage.Bucket, service storage.Service, u storage.MultipartUpload) {
+	// The compiler needs only the types of these values.
+	var (
+		account, name, key, path, p, revision, from, to string
+		n                                               int
+		ttl                                             time.Duration
+		r                                               io.Reader
+		tags                                            map[string]string
+		err                                             error
+	)
+
 	ourazure.Open(ctx, ourazure.Config{Account: account, Bucket: name})
 	b.Upload(ctx, key, r)
 	storage.UploadFile(ctx, b, key, path)

@@ -18,11 +18,16 @@ import (
 var _ = []any{oldCalls, newCalls}
 
 // oldCalls has the calls of the old library. It never runs: the compiler checks that they are valid.
-func oldCalls(
-	ctx context.Context, c *gcs.Client, bucket, key, p, project string, generation int64,
-	update gcs.ObjectAttrsToUpdate,
-	signing *gcs.SignedURLOptions, err error,
-) {
+func oldCalls(ctx context.Context, c *gcs.Client) {
+	// The compiler needs only the types of these values.
+	var (
+		bucket, key, p, project string
+		generation              int64
+		update                  gcs.ObjectAttrsToUpdate
+		signing                 *gcs.SignedURLOptions
+		err                     error
+	)
+
 	gcs.NewClient(ctx)
 	o := c.Bucket(bucket).Object(key)
 	o.NewWriter(ctx)
@@ -44,11 +49,17 @@ func oldCalls(
 }
 
 // newCalls has the calls of this library that replace the old ones. It never runs, either.
-func newCalls(
-	ctx context.Context, b storage.Bucket, service storage.Service, c *http.Client,
-	bucket, key, p, revision, version, from, to string, ttl time.Duration, r io.Reader, sources []string,
-	m map[string]string, err error,
-) {
+func newCalls(ctx context.Context, b storage.Bucket, service storage.Service, c *http.Client) {
+	// The compiler needs only the types of these values.
+	var (
+		bucket, key, p, revision, version, from, to string
+		ttl                                         time.Duration
+		r                                           io.Reader
+		sources                                     []string
+		m                                           map[string]string
+		err                                         error
+	)
+
 	ourgcs.Open(ctx, ourgcs.Config{Bucket: bucket})
 	ourgcs.Open(ctx, ourgcs.Config{Bucket: bucket, HTTPClient: c})
 	b.Upload(ctx, key, r)

@@ -25,11 +25,20 @@ func adapter(bucket storage.Bucket) {
 }
 
 // oldCalls has the calls of the old library. It never runs: the compiler checks that they are valid.
-func oldCalls(
-	ctx context.Context, b *blob.Bucket, client *s3.Client, key, p, to, from string, token, data []byte,
-	offset, length int64, size int, r io.Reader, w io.Writer, opts *blob.WriterOptions, list *blob.ListOptions,
-	err error,
-) {
+func oldCalls(ctx context.Context, b *blob.Bucket, client *s3.Client) {
+	// The compiler needs only the types of these values.
+	var (
+		key, p, to, from string
+		token, data      []byte
+		offset, length   int64
+		size             int
+		r                io.Reader
+		w                io.Writer
+		opts             *blob.WriterOptions
+		list             *blob.ListOptions
+		err              error
+	)
+
 	b.WriteAll(ctx, key, data, nil)
 	b.Upload(ctx, key, r, opts)
 	_ = &blob.WriterOptions{BufferSize: size}
@@ -96,10 +105,18 @@ func read(ctx context.Context, b storage.Bucket, key string, w io.Writer) error 
 }
 
 // newCalls has the calls of this library that replace the old ones. It never runs, either.
-func newCalls(
-	ctx context.Context, b storage.Bucket, key, p, to, from, token, t string, data []byte, offset, length int64,
-	size int, partSize int64, m map[string]string, r io.Reader, err error,
-) {
+func newCalls(ctx context.Context, b storage.Bucket) {
+	// The compiler needs only the types of these values.
+	var (
+		key, p, to, from, token, t string
+		data                       []byte
+		offset, length, partSize   int64
+		size                       int
+		m                          map[string]string
+		r                          io.Reader
+		err                        error
+	)
+
 	b.Upload(ctx, key, bytes.NewReader(data))
 	b.Upload(ctx, key, r, storage.WithContentType(t))
 	w := storage.NewWriter(ctx, b, key)

@@ -22,13 +22,26 @@ import (
 var _ = []any{oldCalls, newCalls, opening, toS3Server}
 
 // oldCalls has the calls of the old library. It never runs: the compiler checks that they are valid.
-func oldCalls(
-	ctx context.Context, c *minio.Client, core minio.Core, bucket, key, path, p, endpoint, region, etag string,
-	creds *credentials.Credentials, size int64, ttl time.Duration, r io.Reader, objects chan minio.ObjectInfo,
-	dst minio.CopyDestOptions, src minio.CopySrcOptions, policy *minio.PostPolicy, t *tags.Tags, query url.Values,
-	retention minio.PutObjectRetentionOptions, hold minio.PutObjectLegalHoldOptions, userTags map[string]string,
-	version, name string, err error,
-) {
+func oldCalls(ctx context.Context, c *minio.Client, core minio.Core) {
+	// The compiler needs only the types of these values.
+	var (
+		bucket, key, path, p, endpoint, region, etag, version, name string
+		creds                                                       *credentials.Credentials
+		size                                                        int64
+		ttl                                                         time.Duration
+		r                                                           io.Reader
+		objects                                                     chan minio.ObjectInfo
+		dst                                                         minio.CopyDestOptions
+		src                                                         minio.CopySrcOptions
+		policy                                                      *minio.PostPolicy
+		t                                                           *tags.Tags
+		query                                                       url.Values
+		retention                                                   minio.PutObjectRetentionOptions
+		hold                                                        minio.PutObjectLegalHoldOptions
+		userTags                                                    map[string]string
+		err                                                         error
+	)
+
 	minio.New(endpoint, &minio.Options{Creds: creds, Region: region})
 	c.MakeBucket(ctx, bucket, minio.MakeBucketOptions{})
 	c.PutObject(ctx, bucket, key, r, size, minio.PutObjectOptions{})
@@ -73,12 +86,20 @@ func oldCalls(
 }
 
 // newCalls has the calls of this library that replace the old ones. It never runs, either.
-func newCalls(
-	ctx context.Context, b storage.Bucket, service storage.Service,
-	bucket, key, path, p, endpoint, region, revision, from, to string, size int64, ttl time.Duration, r io.Reader,
-	keys []string, versions iter.Seq[storage.VersionEntry], version, name string, until time.Time, sources []string,
-	t map[string]string, err error,
-) {
+func newCalls(ctx context.Context, b storage.Bucket, service storage.Service) {
+	// The compiler needs only the types of these values.
+	var (
+		bucket, key, path, p, endpoint, region, revision, from, to, version, name string
+		size                                                                      int64
+		ttl                                                                       time.Duration
+		r                                                                         io.Reader
+		keys, sources                                                             []string
+		versions                                                                  iter.Seq[storage.VersionEntry]
+		until                                                                     time.Time
+		t                                                                         map[string]string
+		err                                                                       error
+	)
+
 	s3.Open(ctx, s3.Config{Bucket: bucket, Endpoint: endpoint, Region: region})
 	service.CreateBucket(ctx, bucket)
 	b.Upload(ctx, key, r)

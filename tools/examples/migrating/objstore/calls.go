@@ -23,10 +23,16 @@ func adapter(bucket storage.Bucket) thanos.Bucket {
 }
 
 // oldCalls has the calls of the old library. It never runs: the compiler checks that they are valid.
-func oldCalls(
-	ctx context.Context, b thanos.Bucket, name, dir string, off, length int64, r io.Reader, f func(string) error,
-	err error,
-) {
+func oldCalls(ctx context.Context, b thanos.Bucket) {
+	// The compiler needs only the types of these values.
+	var (
+		name, dir   string
+		off, length int64
+		r           io.Reader
+		f           func(string) error
+		err         error
+	)
+
 	b.Upload(ctx, name, r)
 	b.Get(ctx, name)
 	b.GetRange(ctx, name, off, length)
@@ -42,7 +48,15 @@ func oldCalls(
 }
 
 // newCalls has the calls of this library that replace the old ones. It never runs, either.
-func newCalls(ctx context.Context, b storage.Bucket, name, dir string, off, length int64, r io.Reader, err error) {
+func newCalls(ctx context.Context, b storage.Bucket) {
+	// The compiler needs only the types of these values.
+	var (
+		name, dir   string
+		off, length int64
+		r           io.Reader
+		err         error
+	)
+
 	b.Upload(ctx, name, r)
 	b.Download(ctx, name)
 	b.Download(ctx, name, storage.WithRange(off, length))
