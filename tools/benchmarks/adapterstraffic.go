@@ -24,10 +24,9 @@ func (t *traffic) add(one traffic, n int) {
 	t.received += n * one.received
 }
 
-// countedOp sends one operation through a proxy in front of MinIO, and counts the traffic. It
-// returns the function that the benchmark measures. The returned function calls op, which does not
-// use the proxy, because the proxy would make the operations slower. For each operation, the
-// returned function adds the counted traffic to the totals in e.
+// countedOp returns an op that runs op, and adds the traffic of its operations to the totals in e. The
+// traffic of an operation is counted once, by a proxy in front of MinIO. op itself does not use the
+// proxy, which would make it slower.
 func countedOp[S closer](e *env, c adapterRow[S], setup setupWith[S], op opFunc) (opFunc, error) {
 	s, counts, err := c.count(e)
 	if err != nil {
@@ -74,47 +73,58 @@ func (e *env) countingProxy(target string) (address string, counts func() traffi
 		return "", nil, err
 	}
 
-	var mu sync.Mutex
-	t := traffic{requests: map[string]int{}}
+	c := &trafficCounter{traffic: traffic{requests: map[string]int{}}}
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(u)
 			// Keep the host, because the signature covers it.
 			r.Out.Host = r.In.Host
-			mu.Lock()
-			defer mu.Unlock()
-			t.requests[r.In.Method]++
+			c.addRequest(r.In.Method)
 		},
 		ModifyResponse: func(r *http.Response) error {
-			r.Body = countedBody{r.Body, func(n int) {
-				mu.Lock()
-				defer mu.Unlock()
-				t.received += n
-			}}
+			r.Body = countedBody{r.Body, c}
 			return nil
 		},
 	}
 
 	server := httptest.NewServer(proxy)
-	e.cleanup = append(e.cleanup, func() error {
-		server.Close()
-		return nil
-	})
-	return server.URL, func() traffic {
-		mu.Lock()
-		defer mu.Unlock()
-		return traffic{maps.Clone(t.requests), t.received}
-	}, nil
+	e.closeAtEnd(server.Close)
+	return server.URL, c.counts, nil
 }
 
-// A countedBody calls count with the number of bytes of each Read.
+// A trafficCounter counts the traffic of a proxy. Several goroutines may use it at the same time.
+type trafficCounter struct {
+	mu      sync.Mutex
+	traffic traffic
+}
+
+func (c *trafficCounter) addRequest(method string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.traffic.requests[method]++
+}
+
+func (c *trafficCounter) addReceived(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.traffic.received += n
+}
+
+// counts returns the traffic so far.
+func (c *trafficCounter) counts() traffic {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return traffic{maps.Clone(c.traffic.requests), c.traffic.received}
+}
+
+// A countedBody counts the bytes of each Read.
 type countedBody struct {
 	io.ReadCloser
-	count func(n int)
+	counter *trafficCounter
 }
 
 func (b countedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	b.count(n)
+	b.counter.addReceived(n)
 	return n, err
 }

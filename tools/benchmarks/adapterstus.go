@@ -128,7 +128,9 @@ func newTusServer(key handler.FileInfoChanges, parts ...composed) (tusStore, err
 
 const tusPath = "/files/"
 
-func (s tusServer) receive(ctx context.Context, data []byte, piece int) error {
+// receive uploads data by the tus protocol: a POST creates the upload, and each PATCH sends a chunk of
+// it at its offset.
+func (s tusServer) receive(ctx context.Context, data []byte, chunkSize int) error {
 	length := http.Header{"Upload-Length": {strconv.Itoa(len(data))}}
 	header, err := s.do(ctx, http.MethodPost, tusPath, length, nil)
 	if err != nil {
@@ -136,15 +138,15 @@ func (s tusServer) receive(ctx context.Context, data []byte, piece int) error {
 	}
 	location := header.Get("Location")
 	offset := 0
-	for p := range slices.Chunk(data, piece) {
+	for chunk := range slices.Chunk(data, chunkSize) {
 		header := http.Header{
 			"Upload-Offset": {strconv.Itoa(offset)},
 			"Content-Type":  {"application/offset+octet-stream"},
 		}
-		if _, err := s.do(ctx, http.MethodPatch, location, header, bytes.NewReader(p)); err != nil {
+		if _, err := s.do(ctx, http.MethodPatch, location, header, bytes.NewReader(chunk)); err != nil {
 			return err
 		}
-		offset += len(p)
+		offset += len(chunk)
 	}
 	return nil
 }

@@ -140,6 +140,8 @@ func runContender(src io.Reader, w io.Writer) (err error) {
 	if err := readJSON(src, &order); err != nil {
 		return err
 	}
+
+	// The flags of the parent set this variable there.
 	listedKeys = order.ListedKeys
 	c, contender, err := order.find()
 	if err != nil {
@@ -217,18 +219,19 @@ func watchResident(url string, op func() error) (*childReport, error) {
 	}
 
 	base, _ := process.Resident()
-	cpu := process.CPUTime()
+	cpuBefore := process.CPUTime()
 	start := time.Now()
 	if err := op(); err != nil {
 		return nil, err
 	}
 
-	r := &childReport{Nanos: float64(time.Since(start)), CPU: float64(process.CPUTime() - cpu)}
-	_, peak := process.Resident()
-	r.Resident = float64(max(peak, base) - base)
-	isUnknown := base == 0 // on a system without a report of the resident memory
-	if isUnknown {
+	r := &childReport{Nanos: float64(time.Since(start)), CPU: float64(process.CPUTime() - cpuBefore)}
+	if base == 0 {
+		// This system does not report the resident memory.
 		r.Resident = -1
+	} else {
+		_, peak := process.Resident()
+		r.Resident = float64(max(peak, base) - base)
 	}
 
 	after, err := nullserver.Counts(http.DefaultClient, url)

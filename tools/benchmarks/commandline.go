@@ -193,10 +193,12 @@ type commandLineRun struct {
 
 // setUp makes the tree and the bucket before the first operation.
 func (r *commandLineRun) setUp() (err error) {
-	if r.tree, err = r.e.commandLineTree(); err != nil {
+	r.tree, err = r.e.commandLineTree()
+	if err != nil {
 		return err
 	}
-	if r.bucket, err = r.e.jobBucket(); err != nil {
+	r.bucket, err = r.e.jobBucket()
+	if err != nil {
 		return err
 	}
 	// The build must not be measured.
@@ -281,19 +283,22 @@ func (e *env) commandLineTree() (string, error) {
 		return "", err
 	}
 	e.shared[name] = dir
-	seed := rand.NewChaCha8([32]byte{1})
+
+	// The seed is fixed, so that the tree is the same in each run.
+	random := rand.NewChaCha8([32]byte{1})
 	small := make([]byte, commandLineFileBytes)
 	for i := range commandLineFiles {
-		_, _ = seed.Read(small) // never fails
+		_, _ = random.Read(small) // never fails
 		path := filepath.Join(dir, "small", fmt.Sprintf("%02d", i%100), fmt.Sprintf("%05d", i))
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, small, 0o644)); err != nil {
 			return "", err
 		}
 	}
+
 	large, err := os.Create(filepath.Join(dir, "large"))
 	if err != nil {
 		return "", err
 	}
-	_, err = io.CopyN(large, seed, commandLineLarge<<20)
+	_, err = io.CopyN(large, random, commandLineLarge<<20)
 	return dir, errors.Join(err, large.Close())
 }

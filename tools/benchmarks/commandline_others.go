@@ -112,10 +112,7 @@ func (e *env) countRequests() error {
 		forward.ServeHTTP(w, r)
 	}))
 
-	e.cleanup = append(e.cleanup, func() error {
-		proxy.Close()
-		return nil
-	})
+	e.closeAtEnd(proxy.Close)
 	e.shared[requestCountName] = count
 	e.shared[jobServerName] = jobServer{strings.TrimSuffix(proxy.URL, "/"), target.key, target.secret}
 	return nil

@@ -145,11 +145,13 @@ func atOnce(objects, n int) int { return min(objects, n/kilobyte) }
 func reportGrowth(w io.Writer, run []record.Case) (missed int) {
 	all := record.Growing(run)
 	for _, name := range slices.Sorted(maps.Keys(all)) {
-		for i, row := range all[name][0].Rows {
-			exponent, measured := steepness(all[name], row.Name)
+		points := all[name]
+		for i, row := range points[0].Rows {
+			exponent, measured := steepness(points, row.Name)
 			if !measured {
 				continue
 			}
+			// The first row is this library, and only that has a goal.
 			isOurs := i == 0
 			if !isOurs {
 				fmt.Fprintf(w, "  %s: %.2f\n", row.Name, exponent)

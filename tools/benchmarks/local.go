@@ -133,8 +133,7 @@ func localPutSynced(name, title string, bytes int, goals ...goal) benchCase {
 		if err != nil {
 			return nil, err
 		}
-		put := putOp(bytes)
-		return put(e, s)
+		return putOp(bytes)(e, s)
 	}
 	return benchCase{
 		name:  name,
@@ -171,8 +170,8 @@ func writeRenamed(dir, name string, data []byte, sync bool) error {
 	if err != nil {
 		return err
 	}
-	err = writeData(f, data, sync)
-	if err := errors.Join(err, f.Close()); err != nil {
+	writeErr := writeData(f, data, sync)
+	if err := errors.Join(writeErr, f.Close()); err != nil {
 		return err
 	}
 	if err := os.Rename(f.Name(), filepath.Join(dir, name)); err != nil {
@@ -210,14 +209,10 @@ func readOp(e *env) (opFunc, error) {
 	if err := os.WriteFile(name, make([]byte, kilobyte), 0o600); err != nil {
 		return nil, err
 	}
-	return func(n int) error {
-		for range n {
-			if _, err := os.ReadFile(name); err != nil {
-				return err
-			}
-		}
-		return nil
-	}, nil
+	return repeated(func() error {
+		_, err := os.ReadFile(name)
+		return err
+	}), nil
 }
 
 // treeName is the name of the directory that all rows of listRows list.

@@ -58,6 +58,24 @@ func newEnv(ctx context.Context) *env {
 	return &env{ctx: ctx, shared: map[string]any{}, reports: map[string]*childReport{}}
 }
 
+// reportOp returns the op of a row whose measurements come from measure, such as those of another
+// process. It stores them under the name of the row.
+func (e *env) reportOp(row string, measure func() (*childReport, error)) opFunc {
+	return func(int) error {
+		report, err := measure()
+		e.reports[row] = report
+		return err
+	}
+}
+
+// closeAtEnd calls stop when the case has ended.
+func (e *env) closeAtEnd(stop func()) {
+	e.cleanup = append(e.cleanup, func() error {
+		stop()
+		return nil
+	})
+}
+
 // dir creates a directory that is removed when the case has ended.
 func (e *env) dir() (string, error) {
 	dir, err := os.MkdirTemp("", "omnibucket-benchmarks-")
@@ -85,6 +103,14 @@ type result struct {
 	requests map[string]float64 // number per operation, in the last round
 	received float64            // bytes of the responses per operation, in the last round; 0 if not counted
 }
+
+// hasCPU reports whether the CPU time was measured. A child process that reports the peak of its heap
+// does not report it.
+func (r *result) hasCPU() bool { return r.peak == 0 }
+
+// hasAllocs reports whether allocations were measured. A child process, which reports the peak of its
+// heap or of its resident memory, does not report them.
+func (r *result) hasAllocs() bool { return r.peak == 0 && r.resident == nil }
 
 // A childReport holds the measurements of one operation in a child process. They replace the
 // measurements of this process.
@@ -163,13 +189,14 @@ func (r *result) run(op opFunc, n int) error {
 	runtime.ReadMemStats(&before)
 	cpuBefore := process.CPUTime()
 	start := time.Now()
+
 	if err := op(n); err != nil {
 		return err
 	}
+
 	elapsed := time.Since(start)
 	cpu := process.CPUTime() - cpuBefore
 	runtime.ReadMemStats(&after)
-
 	r.cpu = append(r.cpu, float64(cpu)/float64(n))
 	r.nanos = append(r.nanos, float64(elapsed.Nanoseconds())/float64(n))
 	r.allocs = append(r.allocs, float64(after.Mallocs-before.Mallocs)/float64(n))

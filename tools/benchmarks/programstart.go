@@ -37,15 +37,14 @@ func startRow(name, pkg string) row {
 			if err != nil {
 				return nil, err
 			}
-			return func(int) error {
+			return e.reportOp(name, func() (*childReport, error) {
 				report, err := e.runRepeatedly(program, server)
 				if err != nil {
-					return err
+					return nil, err
 				}
 				report.Resident = float64(info.Size())
-				e.reports[name] = report
-				return nil
-			}, nil
+				return report, nil
+			}), nil
 		},
 	}
 }

@@ -101,13 +101,11 @@ func report(w io.Writer, c benchCase, results []*result) (missed int) {
 		cpu := record.Nanos(median(r.cpu))
 		cpuRatio := fmt.Sprintf("%.2f", ratio(r.cpu, results[0].cpu))
 
-		// A row with the memory of a child process has no allocations. A row with the peak of the
-		// child's heap has no CPU time, either.
-		if r.peak > 0 || r.resident != nil {
+		if !r.hasAllocs() {
 			allocs = "-"
 			bytes = "-"
 		}
-		if r.peak > 0 {
+		if !r.hasCPU() {
 			cpu = "-"
 			cpuRatio = "-"
 		}
@@ -182,18 +180,13 @@ func recordOf(c benchCase, results []*result, now time.Time) record.Case {
 			Received: r.received,
 		}
 
-		// The measurements come from a child process if it has reported the peak of its heap or of its
-		// resident memory. With the peak of the heap, it reports no CPU time.
-		hasHeap := r.peak != 0
-		hasResident := r.resident != nil
-		if hasResident {
+		if r.resident != nil {
 			row.Resident = median(r.resident)
 		}
-		if !hasHeap {
+		if r.hasCPU() {
 			row.CPU = median(r.cpu)
 		}
-		// A child process does not report allocations.
-		if !hasHeap && !hasResident {
+		if r.hasAllocs() {
 			row.Allocs = median(r.allocs)
 			row.Bytes = median(r.bytes)
 		}

@@ -142,10 +142,7 @@ func serverRows(large bool, command serverCommand) (rows []row) {
 				if err := s.s5cmd(e.ctx, uploadTree.args(tree, "s3://full", "")...); err != nil {
 					return nil, err
 				}
-				return func(int) (err error) {
-					e.reports[name], err = s.runCommand(e.ctx, tree, command)
-					return err
-				}, nil
+				return e.reportOp(name, func() (*childReport, error) { return s.runCommand(e.ctx, tree, command) }), nil
 			},
 		})
 	}
@@ -156,12 +153,12 @@ func serverRows(large bool, command serverCommand) (rows []row) {
 // target of a download is an empty directory. A list or a download reads the bucket s3://full, which
 // has the whole tree.
 func (s *s3Process) runCommand(ctx context.Context, tree string, command serverCommand) (report *childReport, err error) {
-	back, err := os.MkdirTemp("", "omnibucket-benchmarks-")
+	downloadDir, err := os.MkdirTemp("", "omnibucket-benchmarks-")
 	if err != nil {
 		return nil, err
 	}
 	defer func() {
-		err = errors.Join(err, os.RemoveAll(back))
+		err = errors.Join(err, os.RemoveAll(downloadDir))
 	}()
 
 	if err := s.s5cmd(ctx, "mb", "s3://empty"); err != nil {
@@ -171,14 +168,14 @@ func (s *s3Process) runCommand(ctx context.Context, tree string, command serverC
 	if command.uploads {
 		bucket = "s3://empty"
 	}
-	args := command.args(tree, bucket, back) // back is the directory of a download
+	args := command.args(tree, bucket, downloadDir)
 
-	computed := s.cpu()
+	cpuBefore := s.cpu()
 	start := time.Now()
 	if err := s.s5cmd(ctx, args...); err != nil {
 		return nil, err
 	}
-	report = &childReport{Nanos: float64(time.Since(start)), CPU: s.cpu() - computed, Resident: s.peak()}
+	report = &childReport{Nanos: float64(time.Since(start)), CPU: s.cpu() - cpuBefore, Resident: s.peak()}
 
 	// Only an empty bucket can be removed.
 	if command.uploads {
@@ -197,46 +194,61 @@ func memoryRows() (rows []row) {
 			name: name,
 			once: true,
 			setup: func(e *env) (opFunc, error) {
-				return func(int) error {
-					s, err := e.startS3Server(name)
-					if err != nil {
-						return err
-					}
-					start := time.Now()
-					if err := s.runAll(e); err != nil {
-						return err
-					}
-					e.reports[name] = &childReport{Nanos: float64(time.Since(start)), CPU: s.cpu(), Resident: s.peak()}
-					return nil
-				}, nil
+				return e.reportOp(name, func() (*childReport, error) { return e.measureAll(name) }), nil
 			},
 		})
 	}
 	return rows
 }
 
+// measureAll starts the named server, and measures all commands with both trees together.
+func (e *env) measureAll(name string) (*childReport, error) {
+	s, err := e.startS3Server(name)
+	if err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	if err := s.runAll(e); err != nil {
+		return nil, err
+	}
+	return &childReport{Nanos: float64(time.Since(start)), CPU: s.cpu(), Resident: s.peak()}, nil
+}
+
 // runAll runs each command with the tree of small files, and then each with the large file.
 func (s *s3Process) runAll(e *env) error {
-	for i, large := range []bool{false, true} {
+	for _, large := range []bool{false, true} {
 		tree, err := e.serverTree(large)
 		if err != nil {
 			return err
 		}
-		back, err := e.dir()
+		downloadDir, err := e.dir()
 		if err != nil {
 			return err
 		}
-		bucket := fmt.Sprintf("s3://all%d", i)
+		// Each tree has a bucket of its own.
+		bucket := "s3://all0"
+		if large {
+			bucket = "s3://all1"
+		}
 		if err := s.s5cmd(e.ctx, "mb", bucket); err != nil {
 			return err
 		}
 		for _, command := range []serverCommand{uploadTree, listTree, downloadTree} {
-			if err := s.s5cmd(e.ctx, command.args(tree, bucket, back)...); err != nil {
+			if err := s.s5cmd(e.ctx, command.args(tree, bucket, downloadDir)...); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// measureStart starts the named server once.
+func (e *env) measureStart(name string) (*childReport, error) {
+	s, err := e.startS3Server(name)
+	if err != nil {
+		return nil, err
+	}
+	return &childReport{Nanos: float64(s.started), CPU: s.cpu(), Resident: s.peak()}, nil
 }
 
 // startRows returns a row for each server. Its op starts the server once, and reports the duration
@@ -247,14 +259,7 @@ func startRows() (rows []row) {
 			name:   name,
 			single: true,
 			setup: func(e *env) (opFunc, error) {
-				return func(int) error {
-					s, err := e.startS3Server(name)
-					if err != nil {
-						return err
-					}
-					e.reports[name] = &childReport{Nanos: float64(s.started), CPU: s.cpu(), Resident: s.peak()}
-					return nil
-				}, nil
+				return e.reportOp(name, func() (*childReport, error) { return e.measureStart(name) }), nil
 			},
 		})
 	}

@@ -75,10 +75,7 @@ func stepsOf(name string) []row {
 			name: rowName,
 			once: true,
 			setup: func(e *env) (opFunc, error) {
-				return func(int) (err error) {
-					e.reports[rowName], err = run.step(e, i)
-					return err
-				}, nil
+				return e.reportOp(rowName, func() (*childReport, error) { return run.step(e, i) }), nil
 			},
 		})
 	}
@@ -95,7 +92,8 @@ type serverRun struct {
 // last one.
 func (r *serverRun) step(e *env, i int) (report *childReport, err error) {
 	if i == 0 {
-		if r.server, err = e.startS3Server(r.name); err != nil {
+		r.server, err = e.startS3Server(r.name)
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -119,12 +117,12 @@ func (s *s3Process) step(e *env, step serverStep) (*childReport, error) {
 		return nil, err
 	}
 
-	back, err := e.dir()
+	downloadDir, err := e.dir()
 	if err != nil {
 		return nil, err
 	}
 	if step.large {
-		defer func() { _ = os.RemoveAll(back) }()
+		defer func() { _ = os.RemoveAll(downloadDir) }()
 	}
 
 	bucket := step.bucket()
@@ -138,12 +136,12 @@ func (s *s3Process) step(e *env, step serverStep) (*childReport, error) {
 		return nil, err
 	}
 
-	computed := s.cpu()
+	cpuBefore := s.cpu()
 	start := time.Now()
-	if err := s.s5cmd(e.ctx, step.command.args(tree, bucket, back)...); err != nil {
+	if err := s.s5cmd(e.ctx, step.command.args(tree, bucket, downloadDir)...); err != nil {
 		return nil, err
 	}
-	return &childReport{Nanos: float64(time.Since(start)), CPU: s.cpu() - computed, Resident: s.peak()}, nil
+	return &childReport{Nanos: float64(time.Since(start)), CPU: s.cpu() - cpuBefore, Resident: s.peak()}, nil
 }
 
 // forgetPeak makes the kernel start a new measurement of the peak memory.

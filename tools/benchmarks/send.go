@@ -83,6 +83,7 @@ func sendOp(e *env, want int64, send func(io.Writer) (int64, error)) (opFunc, er
 		return nil, err
 	}
 
+	// The other end discards what it receives, until the socket is closed.
 	drained := make(chan struct{})
 	go func() {
 		defer close(drained)
@@ -99,14 +100,10 @@ func sendOp(e *env, want int64, send func(io.Writer) (int64, error)) (opFunc, er
 		return err
 	})
 
-	return func(n int) error {
-		for range n {
-			if got, err := send(conn); err != nil || got != want {
-				return errors.Join(err, checkCount(int(got), int(want)))
-			}
-		}
-		return nil
-	}, nil
+	return repeated(func() error {
+		got, err := send(conn)
+		return errors.Join(err, checkCount(int(got), int(want)))
+	}), nil
 }
 
 // drainPeer accepts one connection, and discards what it receives.

@@ -44,10 +44,7 @@ func tailRow(c contender) row {
 			if err != nil {
 				return nil, err
 			}
-			return func(int) (err error) {
-				e.reports[c.name], err = e.slowest(connected)
-				return err
-			}, nil
+			return e.reportOp(c.name, func() (*childReport, error) { return e.slowest(connected) }), nil
 		},
 	}
 }

@@ -160,14 +160,13 @@ func jobRow(name string, upload job) row {
 			if err != nil {
 				return nil, err
 			}
-			return func(int) error {
+			return e.reportOp(name, func() (*childReport, error) {
 				bucket, err := e.jobBucket()
 				if err != nil {
-					return err
+					return nil, err
 				}
-				e.reports[name], err = e.runJob(upload, dir, bucket)
-				return err
-			}, nil
+				return e.runJob(upload, dir, bucket)
+			}), nil
 		},
 	}
 }
@@ -187,13 +186,11 @@ func jobAgainRow(name string, upload job) row {
 			if err != nil {
 				return nil, err
 			}
+			// Fill the bucket.
 			if _, err := e.runJob(upload, dir, bucket); err != nil {
 				return nil, err
 			}
-			return func(int) (err error) {
-				e.reports[name], err = e.runJob(upload, dir, bucket)
-				return err
-			}, nil
+			return e.reportOp(name, func() (*childReport, error) { return e.runJob(upload, dir, bucket) }), nil
 		},
 	}
 }

@@ -6,7 +6,7 @@ import (
 )
 
 // jobDownRow returns a row in which each operation downloads the tree to a new directory.
-func jobDownRow(name string, measured job) row {
+func jobDownRow(name string, download job) row {
 	return row{
 		name:   name,
 		single: true,
@@ -15,14 +15,14 @@ func jobDownRow(name string, measured job) row {
 			if err != nil {
 				return nil, err
 			}
-			return func(int) error {
+			return e.reportOp(name, func() (*childReport, error) {
 				dir, err := os.MkdirTemp("", "omnibucket-benchmarks-")
 				if err != nil {
-					return err
+					return nil, err
 				}
-				e.reports[name], err = e.runJob(measured, dir, bucket)
-				return errors.Join(err, os.RemoveAll(dir))
-			}, nil
+				report, err := e.runJob(download, dir, bucket)
+				return report, errors.Join(err, os.RemoveAll(dir))
+			}), nil
 		},
 	}
 }

@@ -47,7 +47,7 @@ func throttledJobCases() []benchCase {
 
 // throttledRow is like jobRow, but uses the throttled server. It fails unless the server has every
 // file after the job.
-func throttledRow(name string, measured job) row {
+func throttledRow(name string, upload job) row {
 	return row{
 		name:   name,
 		single: true,
@@ -60,28 +60,34 @@ func throttledRow(name string, measured job) row {
 			if err != nil {
 				return nil, err
 			}
-			return func(int) error {
+			return e.reportOp(name, func() (*childReport, error) {
 				bucket, err := e.jobBucket()
 				if err != nil {
-					return err
+					return nil, err
 				}
-				server.Reset()
-				if e.reports[name], err = e.runJob(measured, dir, bucket); err != nil {
-					return err
+				server.Reset() // forgets the requests of earlier jobs
+				report, err := e.runJob(upload, dir, bucket)
+				if err != nil {
+					return nil, err
 				}
-				keys := map[string]bool{}
-				for _, r := range server.Requests() {
-					if r.Operation == "PutObject" && r.Status == 200 {
-						keys[r.Key] = true
-					}
+				if n := storedFiles(server); n != throttledFiles {
+					return nil, fmt.Errorf("%s stored %d of %d files", name, n, throttledFiles)
 				}
-				if len(keys) != throttledFiles {
-					return fmt.Errorf("%s stored %d of %d files", name, len(keys), throttledFiles)
-				}
-				return nil
-			}, nil
+				return report, nil
+			}), nil
 		},
 	}
+}
+
+// storedFiles returns how many objects were stored by the requests that the server has recorded.
+func storedFiles(server *s3server.Server) int {
+	keys := map[string]bool{}
+	for _, r := range server.Requests() {
+		if r.Operation == "PutObject" && r.Status == 200 {
+			keys[r.Key] = true
+		}
+	}
+	return len(keys)
 }
 
 // throttledServer returns the server that all rows of the case share. Its first call starts the
@@ -97,10 +103,7 @@ func (e *env) throttledServer() (*s3server.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.cleanup = append(e.cleanup, func() error {
-		server.Close()
-		return nil
-	})
+	e.closeAtEnd(server.Close)
 	server.Inject(s3server.Fault{Operation: "PutObject", Error: "SlowDown", Rate: throttledRate})
 	e.shared[name] = server
 	e.shared[jobServerName] = jobServer{server.URL, s3server.DefaultAccessKeyID, s3server.DefaultSecretKey}

@@ -177,6 +177,7 @@ func (s twoStores) fill(e *env, keys []string) error {
 	return nil
 }
 
+// download1k returns an op that reads objects of 1 KiB.
 func download1k(e *env, s twoStores) (opFunc, error) {
 	keys := keyRing(64)
 	if err := s.fill(e, keys); err != nil {
@@ -197,6 +198,7 @@ func download1k(e *env, s twoStores) (opFunc, error) {
 	}, nil
 }
 
+// upload1k returns an op that replaces objects of 1 KiB.
 func upload1k(e *env, s twoStores) (opFunc, error) {
 	keys := keyRing(64)
 	if err := s.fill(e, keys); err != nil {
@@ -217,19 +219,15 @@ func upload1k(e *env, s twoStores) (opFunc, error) {
 // operation can create it again.
 func create1k(e *env, s twoStores) (opFunc, error) {
 	data := make([]byte, kilobyte)
-	return func(n int) error {
-		for range n {
-			if _, err := s.bucket.Upload(e.ctx, "key", bytes.NewReader(data), storage.IfAbsent()); err != nil {
-				return err
-			}
-			if err := s.written.Remove(e.ctx, "key"); err != nil {
-				return err
-			}
+	return repeated(func() error {
+		if _, err := s.bucket.Upload(e.ctx, "key", bytes.NewReader(data), storage.IfAbsent()); err != nil {
+			return err
 		}
-		return nil
-	}, nil
+		return s.written.Remove(e.ctx, "key")
+	}), nil
 }
 
+// list1000 returns an op that lists 1,000 keys.
 func list1000(e *env, s twoStores) (opFunc, error) {
 	keys := make([]string, 1000)
 	for i := range keys {
@@ -238,14 +236,12 @@ func list1000(e *env, s twoStores) (opFunc, error) {
 	if err := s.fill(e, keys); err != nil {
 		return nil, err
 	}
-	return func(n int) error {
-		for range n {
-			for _, err := range s.bucket.List(e.ctx) {
-				if err != nil {
-					return err
-				}
+	return repeated(func() error {
+		for _, err := range s.bucket.List(e.ctx) {
+			if err != nil {
+				return err
 			}
 		}
 		return nil
-	}, nil
+	}), nil
 }

@@ -68,7 +68,8 @@ func properties(fields string) map[string]bool {
 // it writes all properties.
 func writeItem(page *bytes.Buffer, name string, i int64, wanted map[string]bool) {
 	address := "https://storage.googleapis.com/storage/v1/b/bucket/o/" + url.PathEscape(name)
-	separator := byte('{') // a comma after the first property
+	page.WriteByte('{')
+	isFirst := true
 	for _, p := range [...]struct{ name, value string }{
 		{"kind", "storage#object"},
 		{"id", "bucket/" + name + "/" + generation},
@@ -88,16 +89,15 @@ func writeItem(page *bytes.Buffer, name string, i int64, wanted map[string]bool)
 		{"updated", updated},
 		{"timeStorageClassUpdated", updated},
 	} {
-		if wanted == nil || wanted[p.name] {
-			page.WriteByte(separator)
-			fmt.Fprintf(page, `"%s":"%s"`, p.name, p.value)
-			separator = ','
+		isWanted := wanted == nil || wanted[p.name]
+		if !isWanted {
+			continue
 		}
-	}
-
-	hasNone := separator == '{'
-	if hasNone {
-		page.WriteByte('{')
+		if !isFirst {
+			page.WriteByte(',')
+		}
+		isFirst = false
+		fmt.Fprintf(page, `"%s":"%s"`, p.name, p.value)
 	}
 	page.WriteByte('}')
 }

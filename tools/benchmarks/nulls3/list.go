@@ -22,8 +22,10 @@ func serveList(w http.ResponseWriter, bucket string, query url.Values) {
 	maximum := nullserver.PageSize(query.Get("max-keys"), mostKeys)
 	start, end := nullserver.Page(keys, query.Get("continuation-token"), maximum)
 
+	// The buffer has room for objects of 512 bytes, so that it rarely grows.
+	const objectBytes = 512
 	var page bytes.Buffer
-	page.Grow(512 * int(max(end-start, 0)+2))
+	page.Grow(objectBytes * int(max(end-start, 0)+2))
 	page.WriteString(`<?xml version="1.0" encoding="UTF-8"?>` + "\n" +
 		`<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">`)
 	fmt.Fprintf(
@@ -38,6 +40,8 @@ func serveList(w http.ResponseWriter, bucket string, query url.Values) {
 	if end < keys {
 		fmt.Fprintf(&page, "<NextContinuationToken>%d</NextContinuationToken>", end)
 	}
+
+	// Objects with the same name below copies/ are newer, as if they had been copied there.
 	day := 2
 	if strings.HasSuffix(prefix, "/copies/") {
 		day = 3

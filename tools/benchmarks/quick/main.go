@@ -43,11 +43,13 @@ func main() {
 // prints the medians of their ratios.
 func run(base string, rounds int) (err error) {
 	if base == "" {
-		if base, err = git("merge-base", "HEAD", "main"); err != nil {
+		base, err = git("merge-base", "HEAD", "main")
+		if err != nil {
 			return err
 		}
 	}
-	if base, err = git("rev-parse", "--short", base+"^{commit}"); err != nil {
+	base, err = git("rev-parse", "--short", base+"^{commit}")
+	if err != nil {
 		return err
 	}
 	root, err := git("rev-parse", "--show-toplevel")
