@@ -41,7 +41,7 @@ func serveList(w http.ResponseWriter, bucket string, query url.Values) {
 		fmt.Fprintf(&page, "<NextContinuationToken>%d</NextContinuationToken>", end)
 	}
 
-	// Objects with the same name below copies/ are newer, as if they had been copied there.
+	// Objects below copies/ are a day newer than the others.
 	day := 2
 	if strings.HasSuffix(prefix, "/copies/") {
 		day = 3
