@@ -137,7 +137,7 @@ func (c *copyOp) appendOnServer(
 ) (*storage.Attrs, *storage.Error) {
 	opts := c.opts
 	// No option changes anything but the bytes of the object.
-	appendsOnly := opts.Set == 0 && opts.Tags == nil && !locks(&opts.Controls) && !copyReq.PublicRead
+	appendsOnly := opts.Set == 0 && opts.Tags == nil && !hasLock(&opts.Controls) && !copyReq.PublicRead
 	req := &driver.ComposeRequest{
 		Key:        copyReq.Key,
 		Sources:    []driver.ObjectRef{copyReq.Source},

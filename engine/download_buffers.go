@@ -7,13 +7,16 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// read waits for the next bytes and delivers them, first those of the first connection, and then those
-// of the other sections. The first call starts the fetch of these into buffers.
+// read reads the next bytes of the download. The first section comes from the first connection, and the
+// other sections come from buffers. The first call starts the goroutines that fill these buffers.
 func (f *fetch) read(p []byte) (int, *storage.Error) {
 	isStarted := f.sink != nil
-	if !isStarted && !f.runBuffered() {
-		return 0, errClosed
+	if !isStarted {
+		if err := f.startBuffers(); err != nil {
+			return 0, err
+		}
 	}
+
 	first := &f.d.first
 	if first.remaining.Load() == 0 {
 		return f.buffers.read(p)
@@ -28,12 +31,12 @@ func (f *fetch) read(p []byte) (int, *storage.Error) {
 	return n, err
 }
 
-// runBuffered starts the fetch into buffers, and returns false if the reader was closed.
-func (f *fetch) runBuffered() bool {
+// startBuffers starts the fetch into buffers, unless the reader was closed.
+func (f *fetch) startBuffers() *storage.Error {
 	f.d.mu.Lock()
 	defer f.d.mu.Unlock()
 	if f.d.ended {
-		return false
+		return errClosed
 	}
 
 	// The Limit permits no more sections than the queue holds, so sending to the queue never blocks.
@@ -41,14 +44,14 @@ func (f *fetch) runBuffered() bool {
 	f.sink = b
 	f.buffers = b
 
-	// The first connection, and not the fetch, reads the first section. The sections of the fetch come
-	// after it.
+	// The first connection, and not the fetch, reads the first section. So the fetch begins as if it had
+	// already started that section.
 	f.last = f.d.first.fetched.done
 	f.group.Go(func() {
 		defer close(b.queue)
 		f.run()
 	}, nil)
-	return true
+	return nil
 }
 
 // close waits until all sections have ended, and frees their buffers. The caller must cancel the

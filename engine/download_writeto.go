@@ -241,8 +241,8 @@ func (d *download) mayFetch() bool {
 // the written bytes. If several connections write and one fails, their bytes are undefined, and the
 // position stays before them.
 func (d *download) writeFile(file fileTarget) (int64, error) {
-	// Copy what the first connection delivers. If it is slow, the download prepares a fetch by more
-	// connections. Read then returns io.EOF, because toFile is true, and the copy ends early.
+	// Copy what the first connection delivers. If it is slow, the download sets d.fetch, which can use more
+	// connections. Because toFile is true, Read then returns io.EOF, which ends the copy early.
 	d.toFile = true
 	copied, err := bodyio.Copy(file, d)
 	d.toFile = false

@@ -227,9 +227,9 @@ func (l *listOp) page(ctx context.Context) (*storage.Page, *storage.Error) {
 func (l *listOp) fetch(
 	ctx context.Context, req *driver.ListRequest, progress *pageProgress,
 ) (*storage.Page, *storage.Error) {
-	// The driver may list only a wider prefix. Then change a copy of the request.
 	prefix := l.prefixOf(req)
 	if prefix != req.Prefix {
+		// The driver lists only a wider prefix. Do not change the request of the caller.
 		wider := *req
 		wider.Prefix = prefix
 		req = &wider
@@ -244,17 +244,21 @@ func (l *listOp) fetch(
 
 	// A listing that repeats pages would never end.
 	lastKey := lastWithPrefix(page.Entries, prefix)
-	err = progress.check(&l.op.engine.desc, req.Token, page.Token, lastKey)
-	if err == errRepeats && hasOtherDelimiter(req) {
-		// MinIO repeats pages if the delimiter is not "/". The driver may not know that the server
-		// is MinIO.
-		d := l.op.engine.driver.Describe()
-		return nil, unsupported(d.Provider+" does not support the delimiter "+strconv.Quote(req.Delimiter)+" here", d.FeatureHint)
-	}
-	if err != nil {
+	if err := progress.check(&l.op.engine.desc, req.Token, page.Token, lastKey); err != nil {
+		if err == errRepeats && hasOtherDelimiter(req) {
+			// MinIO repeats pages if the delimiter is not "/". The driver may not know that the server
+			// is MinIO.
+			return nil, l.unsupportedDelimiter(req.Delimiter)
+		}
 		return nil, err
 	}
 	return page, nil
+}
+
+// unsupportedDelimiter returns the error for a delimiter that the store does not support.
+func (l *listOp) unsupportedDelimiter(delimiter string) *storage.Error {
+	desc := l.op.engine.driver.Describe()
+	return unsupported(desc.Provider+" does not support the delimiter "+strconv.Quote(delimiter)+" here", desc.FeatureHint)
 }
 
 // lastWithPrefix returns the key of the last entry that has the prefix, or "" if none has it.

@@ -134,20 +134,22 @@ func (l *listOp) prefetch(ctx context.Context, token string, limit int) *pagePre
 	return p
 }
 
-// next returns the prefetched page, or requests the page of l.req if p is nil.
+// next returns the prefetched page, or requests the page of l.req if p is nil, because nothing was
+// prefetched.
 func (l *listOp) next(ctx context.Context, p *pagePrefetch) (*storage.Page, *storage.Error) {
 	if p == nil {
 		return l.page(ctx)
 	}
 
-	// Wait for the goroutine of the prefetch. If it has panicked, panic here.
+	// Wait for the goroutine of the prefetch. If it has panicked, Raise panics with the same value.
 	p.group.Join()
 	p.cancel()
 	p.group.Raise()
 	if p.err != nil {
 		return nil, p.err
 	}
-	// The page before was read, so the next prefetch may reuse its memory.
+
+	// The caller has read the page before, so the next prefetch may reuse its memory.
 	l.spare = l.req.Entries
 	if err := l.filter(p.page); err != nil {
 		return nil, err

@@ -84,14 +84,18 @@ func (l *listOp) fillPage(ctx context.Context, size int, asksForNext bool) (*sto
 			page.Entries = append(entries, page.Entries...)
 		}
 
+		// Stop at the last page, or at an entry of the page after this one.
 		isLast := page.Token == ""
-		hasNext := len(page.Entries) > size // the page has an entry of the next page
-		isFull := !asksForNext && l.isComplete(page, size)
-		if isLast || hasNext || isFull {
+		hasNext := len(page.Entries) > size
+		if isLast || hasNext {
+			return page, nil
+		}
+		if !asksForNext && l.isComplete(page, size) {
 			return page, nil
 		}
 
-		// Request the rest of the page. With asksForNext, the limit of onePage stays.
+		// Request the rest of the page. If it must show whether another entry follows, the limit stays as
+		// onePage has set it.
 		entries = page.Entries
 		l.req.Token = page.Token
 		if !asksForNext {

@@ -81,16 +81,44 @@ func (c *completion) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 func (c *completion) joinListed(
 	ctx context.Context, listed []driver.Part,
 ) (attrs *storage.Attrs, mayBeStale bool, err *storage.Error) {
-	req, isTooLarge, err := c.plan(listed)
+	parts, err := c.choose(listed)
+	if err != nil {
+		// A part that is missing in the list may have been sent by now.
+		return nil, true, err
+	}
+	req := c.newRequest(parts)
+
+	// Check the size first, because an upload that is too large is aborted.
+	isTooLarge, err := c.checkTotal(req.Put.Size)
 	if isTooLarge {
 		c.op.abortParts(ctx, c.upload.record.Upload, err)
 		return nil, false, err
 	}
+	if err == nil {
+		err = c.checkParts(parts)
+	}
+	if err == nil {
+		req.Put.CRC32C, err = c.checksum(req)
+	}
 	if err != nil {
-		// A part in the list is wrong or missing, but may be another one by now.
+		// A part that is wrong in the list may have been replaced by now.
 		return nil, true, err
 	}
 	return c.join(ctx, req)
+}
+
+// newRequest returns the request that joins the parts. It has no checksum yet.
+func (c *completion) newRequest(parts []driver.Part) *driver.CompleteRequest {
+	// The copy gets the size and the checksum of these parts.
+	put := c.upload.put
+	req := &driver.CompleteRequest{
+		Upload: c.upload.record.Upload,
+		Parts:  parts,
+		Put:    &put,
+		Call:   c.call,
+	}
+	put.Size, _ = objectSum(req)
+	return req
 }
 
 // choose returns the parts of the object, which are those of WithParts, or else all that the store
@@ -207,44 +235,6 @@ func (c *completion) checksum(req *driver.CompleteRequest) (storage.CRC32C, *sto
 		}
 	}
 	return sum, nil
-}
-
-// plan chooses and checks the parts, and returns the request that joins them. isTooLarge is true
-// if err says that they are larger than the upload permits, so that it must be aborted.
-func (c *completion) plan(
-	listed []driver.Part,
-) (joinReq *driver.CompleteRequest, isTooLarge bool, err *storage.Error) {
-	parts, err := c.choose(listed)
-	if err != nil {
-		return nil, false, err
-	}
-
-	// The request has a copy, because it gets the size and the checksum of these parts.
-	put := c.upload.put
-	req := &driver.CompleteRequest{
-		Upload: c.upload.record.Upload,
-		Parts:  parts,
-		Put:    &put,
-		Call:   c.call,
-	}
-
-	// Check the size first, because an upload that is too large is aborted.
-	size, _ := objectSum(req)
-	isTooLarge, err = c.checkTotal(size)
-	if err != nil {
-		return nil, isTooLarge, err
-	}
-	put.Size = size
-
-	// Check each part, and then compute the checksum.
-	if err := c.checkParts(parts); err != nil {
-		return nil, false, err
-	}
-	put.CRC32C, err = c.checksum(req)
-	if err != nil {
-		return nil, false, err
-	}
-	return req, false, nil
 }
 
 // join asks the store to make the object from the parts. If the response is lost, it finds out whether

@@ -70,7 +70,7 @@ func (u *multipartUpload) resolve(o *operation, opts *storage.UploadOptions) *st
 	put.Key = o.key
 	put.AnyOrder = true
 	put.UncheckedParts = opts.UncheckedParts
-	hasControls := put.PublicRead || opts.Tags != nil || locks(&opts.Controls)
+	hasControls := put.PublicRead || opts.Tags != nil || hasLock(&opts.Controls)
 	u.hasAttrs = opts.Set != 0 || hasControls
 
 	if err := e.need(storage.MultipartUploads|storage.OpenUploads, "BeginUpload"); err != nil {

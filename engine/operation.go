@@ -332,7 +332,7 @@ func (o *operation) startAttempt(ctx context.Context) error {
 // endAttempt tells the retrier how an attempt ended. err is nil if the attempt succeeded.
 func (o *operation) endAttempt(err *storage.Error) {
 	if !o.signs {
-		o.engine.retry.ended(err)
+		o.engine.retry.recordResult(err)
 	}
 }
 
@@ -411,8 +411,8 @@ func newRetrier(opts storage.RetryPolicy, desc *driver.Description) *retrier {
 	return r
 }
 
-// ended records how an attempt ended. err is nil if the attempt succeeded.
-func (r *retrier) ended(err *storage.Error) {
+// recordResult records how an attempt ended. err is nil if the attempt succeeded.
+func (r *retrier) recordResult(err *storage.Error) {
 	if err == nil {
 		r.policy.Succeeded()
 		r.pace.Succeeded()
@@ -425,12 +425,12 @@ func (r *retrier) ended(err *storage.Error) {
 		return
 	}
 
-	// The store has answered with any other final error, unless the caller has ended the attempt.
+	// If the caller has ended the attempt, or the error is temporary, the store may not have answered.
 	endedByCaller := err.Code == storage.Canceled || err.Code == storage.DeadlineExceeded
-	isFinal := !err.Retryable
-	if isFinal && !endedByCaller {
-		r.pace.Answered()
+	if endedByCaller || err.Retryable {
+		return
 	}
+	r.pace.Answered()
 }
 
 // allow reports whether another attempt may follow an attempt that failed with err, and how long to

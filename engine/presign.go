@@ -245,7 +245,7 @@ func (e *engine) signedControls(controls *storage.Controls) *storage.Error {
 			return err
 		}
 	}
-	if locks(controls) {
+	if hasLock(controls) {
 		if err := e.need(storage.SignedLocks, "a lock on a signed upload"); err != nil {
 			err.Hint = "a signature of this store cannot enforce locks: call SetRetention or SetLegalHold after the upload"
 			return err

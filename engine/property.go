@@ -91,49 +91,43 @@ func (e *engine) resolveWrite(key string, w writeFields) *storage.Error {
 			return err
 		}
 	}
-	if err := e.resolveControls(w); err != nil {
+	if err := e.checkControls(w.controls); err != nil {
 		return err
 	}
-	return e.checkCondition(w.condition, storage.ConditionalUpdate)
-}
-
-// resolveControls checks that the store has the tags, locks and public access of a write, and sets the
-// native options of its request.
-func (e *engine) resolveControls(w writeFields) *storage.Error {
-	controls := w.controls
-	if len(controls.Tags) > 0 {
-		if err := e.need(storage.ObjectTags, "WithTags"); err != nil {
-			return err
-		}
-	}
-	if locks(controls) {
-		// The error names the option that the caller has given.
-		option := "WithRetention"
-		hasRetention := controls.Retention != (storage.Retention{})
-		if !hasRetention {
-			option = "WithLegalHold"
-		}
-		if err := e.need(storage.ObjectLock, option); err != nil {
-			return err
-		}
-	}
-	if controls.PublicRead {
-		if err := e.need(storage.ObjectACLs, "WithPublicRead"); err != nil {
-			return err
-		}
-	}
-
-	// Resolve the native options, which are those of one provider.
 	native, err := e.nativeValues(w.natives)
 	if err != nil {
 		return err
 	}
 	*w.native = native
+	return e.checkCondition(w.condition, storage.ConditionalUpdate)
+}
+
+// checkControls returns Unsupported if the store lacks the tags, the locks or the public access of a
+// write. The error names the option that asks for it.
+func (e *engine) checkControls(controls *storage.Controls) *storage.Error {
+	if len(controls.Tags) > 0 {
+		if err := e.need(storage.ObjectTags, "WithTags"); err != nil {
+			return err
+		}
+	}
+	if controls.Retention != (storage.Retention{}) {
+		if err := e.need(storage.ObjectLock, "WithRetention"); err != nil {
+			return err
+		}
+	}
+	if controls.LegalHold {
+		if err := e.need(storage.ObjectLock, "WithLegalHold"); err != nil {
+			return err
+		}
+	}
+	if controls.PublicRead {
+		return e.need(storage.ObjectACLs, "WithPublicRead")
+	}
 	return nil
 }
 
-// locks reports whether the controls include a retention or a legal hold, which prevent removal.
-func locks(controls *storage.Controls) bool {
+// hasLock reports whether the controls include a retention or a legal hold, which prevent removal.
+func hasLock(controls *storage.Controls) bool {
 	return controls.Retention != (storage.Retention{}) || controls.LegalHold
 }
 

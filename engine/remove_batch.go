@@ -153,39 +153,45 @@ type groupRemoval struct {
 // them together. It returns an error or nil for each entry.
 func (r *removeOp) removeGroup(group []storage.VersionEntry) []error {
 	o := &operation{}
-	refusal := r.prepare(o) // the error with which the whole group is refused, or nil
+	checkErr := r.prepare(o)
 	removals := newRemovals(group)
 	for i := range removals {
 		o.keys = append(o.keys, removals[i].request.Key)
 	}
 
-	// An entry that fails its own check is not sent. If the group is refused already, no check is needed.
-	pending := make([]*groupRemoval, 0, len(removals))
-	for i := range removals {
-		entry := &removals[i]
-		if refusal == nil {
-			entry.err = r.check(&entry.request)
-		}
-		if entry.err == nil {
-			pending = append(pending, entry)
+	// If the whole group is refused already, its entries need no check.
+	if checkErr == nil {
+		for i := range removals {
+			removals[i].err = r.check(&removals[i].request)
 		}
 	}
+	pending := withoutErrors(removals)
 	if len(pending) == 0 {
-		// Each entry has an error. Hooks see the operation as refused by that of the first.
-		refusal = removals[0].err
+		// Each entry has an error. Hooks see that of the first as the error of the operation.
+		checkErr = removals[0].err
 	}
 
-	// A hook may refuse the operation, too. If it is refused, no pending entry is sent, and the refusal
-	// is the error of each.
-	ctx, refusal := o.begin(r.ctx, refusal)
-	if refusal != nil {
+	ctx, err := o.begin(r.ctx, checkErr)
+	if err != nil {
+		// A check or a hook has refused the operation, so no entry is sent.
 		for _, entry := range pending {
-			entry.err = refusal
+			entry.err = err
 		}
 		return endRemovals(o, removals)
 	}
 	r.send(ctx, o, pending)
 	return endRemovals(o, removals)
+}
+
+// withoutErrors returns the removals that have no error so far.
+func withoutErrors(removals []groupRemoval) []*groupRemoval {
+	pending := make([]*groupRemoval, 0, len(removals))
+	for i := range removals {
+		if removals[i].err == nil {
+			pending = append(pending, &removals[i])
+		}
+	}
+	return pending
 }
 
 // prepare prepares the operation that removes a group, and fails if the call removes versions and the
@@ -271,37 +277,37 @@ func (g *groupRemoval) end(err *storage.Error) {
 	g.err = removeFailure(err)
 }
 
-// removeBatch removes the pending entries in one batch. Entries that failed with a temporary error
-// are sent again, in a smaller batch. If the provider refuses batches, removeBatch returns the
-// entries that are left, which must be removed one by one.
+// removeBatch removes the pending entries in one batch. It sends entries that failed with a temporary
+// error again, in a smaller batch. If the provider refuses batches, removeBatch returns the entries that
+// are left, which the caller must remove one by one. The other results are in the entries.
 func removeBatch(ctx context.Context, o *operation, pending []*groupRemoval) (rest []*groupRemoval) {
 	var tries running.Tries
 	for {
 		if o.startAttempt(ctx) != nil {
 			// While the store throttles, the attempt had to wait, and ctx has ended meanwhile.
-			waitErrors(ctx, o, pending)
+			setWaitErrors(ctx, o, pending)
 			return nil
 		}
 
 		// Record the results even if the provider refuses the batch, because an error may say that it is
 		// unknown what the batch did.
 		errs := sendBatch(ctx, o, pending)
-		retries, cause := recordResults(ctx, errs, pending)
+		retries, retryErr := recordResults(ctx, errs, pending)
 		if allUnsupported(errs) {
 			return pending
 		}
-		o.endAttempt(cause)
-
-		// Send only the temporary failures again.
+		o.endAttempt(retryErr)
 		if len(retries) == 0 || ctx.Err() != nil {
 			return nil
 		}
-		delay, mayRetry := o.engine.retry.allow(&tries, cause)
+
+		// Wait, and then send only the temporary failures again.
+		delay, mayRetry := o.engine.retry.allow(&tries, retryErr)
 		if !mayRetry {
 			return nil
 		}
 		if running.Sleep(ctx, delay) != nil {
-			waitErrors(ctx, o, retries)
+			setWaitErrors(ctx, o, retries)
 			return nil
 		}
 		pending = retries
@@ -327,7 +333,7 @@ func sendBatch(ctx context.Context, o *operation, pending []*groupRemoval) []err
 // retried, and the error that determines when.
 func recordResults(
 	ctx context.Context, errs []error, pending []*groupRemoval,
-) (retries []*groupRemoval, cause *storage.Error) {
+) (retries []*groupRemoval, retryErr *storage.Error) {
 	for i, entry := range pending {
 		if errs[i] == nil {
 			entry.err = nil // that of an earlier batch
@@ -336,12 +342,12 @@ func recordResults(
 		err := asError(ctx, errs[i])
 		if err.Retryable {
 			retries = append(retries, entry)
-			cause = slowerRetry(cause, err)
+			retryErr = slowerRetry(retryErr, err)
 		}
 		// end may change the Code of err, so it comes last.
 		entry.end(err)
 	}
-	return retries, cause
+	return retries, retryErr
 }
 
 // slowerRetry returns the one of two errors that determines when to retry: a RateLimited error, or
@@ -356,8 +362,8 @@ func slowerRetry(first, second *storage.Error) *storage.Error {
 	return first
 }
 
-// waitErrors sets the error of each pending removal after ctx has ended during a wait.
-func waitErrors(ctx context.Context, o *operation, pending []*groupRemoval) {
+// setWaitErrors sets the error of each pending removal after ctx has ended during a wait.
+func setWaitErrors(ctx context.Context, o *operation, pending []*groupRemoval) {
 	for _, entry := range pending {
 		isUnknown := entry.err != nil && entry.err.Unknown
 		entry.err = o.waitError(ctx, entry.err, isUnknown)

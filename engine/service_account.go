@@ -123,17 +123,18 @@ func (s *service) CreateBucket(
 // BucketInfo returns the settings of a bucket. If only some settings could be read, it returns those
 // and PermissionDenied.
 func (s *service) BucketInfo(ctx context.Context, name string) (*storage.BucketInfo, error) {
-	// The operation returns no result, because run drops a result beside an error.
+	// An operation drops its result if it fails, so it sets info, which may come with PermissionDenied.
 	var info *storage.BucketInfo
-	err := s.do(ctx, "BucketInfo", name, checkOpenName(name), func(ctx context.Context) (err error) {
+	read := func(ctx context.Context) error {
+		var err error
 		info, err = s.driver.BucketInfo(ctx, name)
 		return err
-	})
+	}
+	err := s.do(ctx, "BucketInfo", name, checkOpenName(name), read)
 	if info == nil {
 		return nil, err
 	}
-	hasSettings := err == nil || storage.CodeOf(err) == storage.PermissionDenied
-	if !hasSettings {
+	if err != nil && storage.CodeOf(err) != storage.PermissionDenied {
 		return nil, err
 	}
 

@@ -401,18 +401,18 @@ func (m *multipart) begin(ctx context.Context) *storage.Error {
 // beginParts begins a multipart upload, and returns its id. If ctx ends meanwhile, it still waits for
 // the response for a short time, because without the id nobody could abort the upload.
 func beginParts(ctx context.Context, o *operation, r *driver.PutRequest) (string, *storage.Error) {
-	// extendedCtx ends later than ctx, by beginTimeout.
-	extendedCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	// delayedCtx is canceled beginTimeout after the end of ctx.
+	delayedCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() {
-		_ = running.Sleep(extendedCtx, beginTimeout)
+		_ = running.Sleep(delayedCtx, beginTimeout)
 		cancel()
 	})
 	defer stop()
 
 	// After the end of ctx, the attempt in progress may continue, but request begins no other.
 	id, err := request(ctx, o, func(context.Context) (string, error) {
-		return o.engine.driver.BeginParts(extendedCtx, r)
+		return o.engine.driver.BeginParts(delayedCtx, r)
 	})
 	if err != nil {
 		// An upload that was only begun is no object, so the failure has changed none.

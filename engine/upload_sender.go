@@ -71,14 +71,8 @@ func (m *multipart) sendStream(ctx context.Context, first, next *buffer.Buffer) 
 			break
 		}
 
-		m.w.op.engine.bufferLimit.AddInFlight(1) // release subtracts it after the part was sent
-		p := &partToSend{
-			number:  number,
-			isLast:  isLast,
-			section: io.NewSectionReader(current, 0, current.Size()),
-			crc:     storage.CRC32C{Sum: current.CRC32C(), Known: true},
-			done:    m.release(current),
-		}
+		p := m.bufferedPart(current, number)
+		p.isLast = isLast
 		if !m.sendOrKeep(sending, p) {
 			break
 		}
@@ -110,6 +104,22 @@ func (m *multipart) beginWhileReading(ctx context.Context) {
 	m.group.Go(begin, func() {
 		m.fail(errPanicked())
 	})
+}
+
+// bufferedPart returns the part whose bytes are in the buffer b. After the part was sent, b is freed.
+func (m *multipart) bufferedPart(b *buffer.Buffer, number int) *partToSend {
+	bufferLimit := m.w.op.engine.bufferLimit
+	bufferLimit.AddInFlight(1)
+	return &partToSend{
+		number:  number,
+		section: io.NewSectionReader(b, 0, b.Size()),
+		crc:     storage.CRC32C{Sum: b.CRC32C(), Known: true},
+		done: func() {
+			bufferLimit.AddInFlight(-1)
+			b.Free()
+			m.freed <- struct{}{}
+		},
+	}
 }
 
 // checkStream returns an error if the stream is too long or too short. The part with the number was
@@ -178,15 +188,6 @@ func (w *write) fillPart(
 		return nil, nil
 	}
 	return nil, readFailed(ctx, err)
-}
-
-// release returns a function that frees the buffer b after its bytes were sent.
-func (m *multipart) release(b *buffer.Buffer) func() {
-	return func() {
-		m.w.op.engine.bufferLimit.AddInFlight(-1)
-		b.Free()
-		m.freed <- struct{}{}
-	}
 }
 
 // start creates the limits of parts in progress and in memory, and returns a context that ends when a

@@ -36,28 +36,28 @@ const (
 
 // A Pace limits the rate of requests of one bucket while the store throttles.
 type Pace struct {
-	off     bool
-	counts  bool      // whether successes before the first refusal are counted
-	minRate float64   // the lowest rate, in requests a second
-	origin  time.Time // when New was called; the times in a Pace are durations since then
-	watches atomic.Bool
-	done    atomic.Int64 // how many requests have succeeded, if counts is true
-	mark    atomic.Pointer[mark]
+	off       bool
+	counts    bool         // whether successes before the first refusal are counted
+	minRate   float64      // the lowest rate, in requests a second
+	origin    time.Time    // when New was called; the times in a Pace are durations since then
+	throttled atomic.Bool  // whether the store has refused a request lately, so that rounds are in progress
+	done      atomic.Int64 // how many requests have succeeded, if counts is true
+	mark      atomic.Pointer[mark]
 
 	// gate has capacity 1. The call that holds it waits for the time of its request. Other calls
 	// wait for the gate in order, and give up when their ctx is done.
 	gate chan struct{}
 
-	mu       sync.Mutex
-	rate     float64       // requests a second; 0 if no request is delayed
-	step     float64       // the next increase of the rate, in requests a second
-	next     time.Duration // earliest time of the next request
-	begun    time.Duration // when this round began
-	roundEnd time.Duration // when this round ends
-	served   int           // requests that were served in this round
-	refusals int           // requests that were refused in this round
-	calm     int           // number of rounds in a row without a refusal
-	refusal  error         // the last refusal
+	mu         sync.Mutex
+	rate       float64       // requests a second; 0 if no request is delayed
+	step       float64       // the next increase of the rate, in requests a second
+	next       time.Duration // earliest time of the next request
+	roundStart time.Duration // when this round began
+	roundEnd   time.Duration // when this round ends
+	served     int           // requests that were served in this round
+	refusals   int           // requests that were refused in this round
+	calm       int           // number of rounds in a row without a refusal
+	refusal    error         // the last refusal
 }
 
 // A mark records the number of successful requests at a point in time. While no request was
@@ -82,11 +82,11 @@ func New(enabled, counts bool, maxDelay time.Duration) *Pace {
 }
 
 // Throttled reports whether the store has refused a request lately.
-func (p *Pace) Throttled() bool { return p.watches.Load() }
+func (p *Pace) Throttled() bool { return p.throttled.Load() }
 
 // Wait waits until the next request may be made, and fails only if ctx is done before that.
 func (p *Pace) Wait(ctx context.Context) error {
-	if !p.watches.Load() {
+	if !p.throttled.Load() {
 		return nil
 	}
 
@@ -124,7 +124,7 @@ func (p *Pace) Succeeded() {
 
 // Answered counts a request that the store has answered, unless by a refusal.
 func (p *Pace) Answered() {
-	if !p.watches.Load() {
+	if !p.throttled.Load() {
 		// The store does not throttle, so there are no rounds.
 		return
 	}
@@ -142,7 +142,7 @@ func (p *Pace) Refused(why error) {
 	now := p.now()
 	p.endRounds(now)
 	p.refusal = why
-	p.watch(now)
+	p.startRounds(now)
 	p.refusals++
 }
 
@@ -185,33 +185,34 @@ func (p *Pace) setMark(count int64) {
 	p.mark.CompareAndSwap(last, &mark{at: now, done: count})
 }
 
-// watch starts the first round after a refusal, unless a round is in progress. The caller holds p.mu.
-func (p *Pace) watch(now time.Duration) {
-	if p.watches.Load() {
+// startRounds starts the first round after a refusal, unless a round is in progress. The caller holds p.mu.
+func (p *Pace) startRounds(now time.Duration) {
+	if p.throttled.Load() {
 		return
 	}
-	p.begun = now
+	p.roundStart = now
 	p.roundEnd = now + round
 	p.served = 0
 	p.refusals = 0
 	p.calm = 0
 	p.rate = 0
 
-	// The first round must know the rate before the refusal. So it also counts the successes since the
-	// last mark. If that mark is two rounds old, the store was idle, and they say nothing about its rate.
-	if last := p.mark.Load(); last != nil && now-last.at < 2*round {
-		p.begun = last.at
+	// The rate at the end of this round depends on the successes before the refusal, too, so count those
+	// since the last mark. A mark that is two rounds old says nothing: the store was idle.
+	last := p.mark.Load()
+	if last != nil && now-last.at < 2*round {
+		p.roundStart = last.at
 		p.served = int(p.done.Load() - last.done)
 	}
-	p.watches.Store(true)
+	p.throttled.Store(true)
 }
 
 // endRounds ends every round that is over by now, and sets the rate after each. The caller holds
 // p.mu.
 func (p *Pace) endRounds(now time.Duration) {
-	for p.watches.Load() && now >= p.roundEnd {
+	for p.throttled.Load() && now >= p.roundEnd {
 		p.adjustRate()
-		p.begun = p.roundEnd
+		p.roundStart = p.roundEnd
 		p.roundEnd += round
 		p.served = 0
 		p.refusals = 0
@@ -245,7 +246,7 @@ func (p *Pace) adjustRate() {
 		// The store no longer throttles, so delay nothing.
 		p.rate = 0
 		p.refusal = nil
-		p.watches.Store(false)
+		p.throttled.Store(false)
 	}
 }
 
@@ -255,7 +256,7 @@ func (p *Pace) lowerRate() {
 		// No request was delayed before. The first one under the rate waits for the next round.
 		p.next = p.roundEnd
 	}
-	seconds := (p.roundEnd - p.begun).Seconds()
+	seconds := (p.roundEnd - p.roundStart).Seconds()
 	servedRate := float64(p.served) / seconds
 	p.rate = max(servedRate, p.rate*cut, p.minRate)
 }

@@ -259,8 +259,8 @@ func (r *Reporter) measure(c *Call, name string, o *Outcome) {
 	}
 }
 
-// Attempt calls next, which makes one call of a driver, in a span of its own. It calls failure to
-// describe the error of next for the span.
+// Attempt calls next, which makes one call of a driver. The call has a span of its own if anything may
+// collect spans. failure describes an error of next for the span.
 func (r *Reporter) Attempt(
 	ctx context.Context, call string, next func(context.Context) error, failure func(error) Failure,
 	extra ...attribute.KeyValue,
