@@ -108,7 +108,8 @@ func (l *Log) predecessor(ctx context.Context, start time.Time) (int64, error) {
 		return seen.number, nil
 	}
 
-	// The entry was trimmed. With the zero time, lastNumber does not check it again.
+	// The entry was trimmed, so search for the last one. The zero time tells lastNumber that no entry needs
+	// a check.
 	l.forget()
 	return l.lastNumber(ctx, time.Time{})
 }
@@ -150,8 +151,8 @@ func (l *Log) upload(ctx context.Context, d draft) error {
 	return err
 }
 
-// resolve finds out whose entry is stored after an upload failed that may have stored d, and returns
-// the results of put. As long as no entry is stored, it uploads d again.
+// resolve finds out which writer has stored the entry with the number of d, after the response to the
+// upload of d was lost. It returns the results of put. As long as no entry is stored, it uploads d again.
 func (l *Log) resolve(ctx context.Context, d draft, uploadErr error) (won bool, err error) {
 	policy := running.NewDefaultPolicy()
 	tries := running.Tries{}
@@ -161,9 +162,10 @@ func (l *Log) resolve(ctx context.Context, d draft, uploadErr error) (won bool, 
 			return false, l.errUnknown(d.number, errors.Join(uploadErr, readErr))
 		}
 		if exists {
-			// The stored entry may be that of another writer. Even so, an earlier attempt may have stored the
-			// entry of this call. If Trim may have removed it, confirm fails.
-			return author == d.id, l.confirm(ctx, d.number, author)
+			// Even if another writer has stored this entry, an earlier attempt may have stored the entry of
+			// this call, and Trim may have removed it. In that case, confirm fails.
+			won = author == d.id
+			return won, l.confirm(ctx, d.number, author)
 		}
 
 		// Nothing is stored, so try again.
