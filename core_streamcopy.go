@@ -128,12 +128,9 @@ func (s CopySource) names(c Core, key string) bool {
 	return src.key == s.key && evidence.EqualValues(src.core, s.core)
 }
 
-// copiedProperties returns the properties of a copy: those that options set, and otherwise those of
-// the source that c can keep and that Upload accepts. set has the bits of the properties that Upload
-// must set.
-func copiedProperties(c Core, source *Properties, o *CopyOptions) (p Properties, set PropertySet) {
-	// Leave out what the destination cannot keep.
-	p = *source
+// keptProperties returns the properties of source that c can keep in a copy.
+func keptProperties(c Core, source *Properties) Properties {
+	p := *source
 	p.StorageClass = ""
 	if !c.Supports(ContentProperties) {
 		p = Properties{Metadata: p.Metadata}
@@ -144,9 +141,14 @@ func copiedProperties(c Core, source *Properties, o *CopyOptions) (p Properties,
 	if !headertext.ValidMediaType(p.ContentType) {
 		p.ContentType = ""
 	}
+	return p
+}
 
-	// An option replaces the value of the source. Otherwise a valid value is kept.
-	set = o.Set
+// copiedProperties returns the properties of a copy, and the set of those that Upload must set. An option
+// replaces a property of the source. The others are kept if c has them and Upload accepts their values.
+func copiedProperties(c Core, source *Properties, o *CopyOptions) (Properties, PropertySet) {
+	p := keptProperties(c, source)
+	set := o.Set
 	options := &o.Properties
 	for _, property := range []struct {
 		bit    PropertySet

@@ -175,8 +175,8 @@ func (f *fileSystem) ReadDir(name string) ([]fs.DirEntry, error) {
 	return []fs.DirEntry{}, nil
 }
 
-// checkEmptyDir fails if name, below which nothing was listed, is a file or does not exist. It returns
-// nil for an empty directory.
+// checkEmptyDir returns nil if name is an empty directory, and an error if it is a file or does not
+// exist. A listing has shown that nothing is below name.
 func (f *fileSystem) checkEmptyDir(name string) error {
 	isDir, err := f.isDir(name)
 	// In some stores, an empty directory shows only in the error.
@@ -187,13 +187,13 @@ func (f *fileSystem) checkEmptyDir(name string) error {
 		return err
 	}
 
-	// The name may be that of an object, or of an empty directory that only a read detects. If it is
-	// nothing, Attrs fails with ObjectNotFound.
+	// The name may be that of an object, or of an empty directory that only a request for it detects.
 	_, err = f.b.Attrs(f.ctx, f.root+name)
 	if isEmptyDir(err) {
 		return nil
 	}
 	if err != nil {
+		// Without an object, this is ObjectNotFound.
 		return err
 	}
 	return errors.New("not a directory")

@@ -114,9 +114,9 @@ func Versions(ctx context.Context, b Lister, opts ...ListOption) iter.Seq2[Versi
 		func(entry *VersionEntry) *string { return &entry.Key })
 }
 
-// listWith yields the entries that the function list of a Core returns, after the checks of the options
-// and the permission. If b is a view from Prefixed, listWith removes the prefix of the view from the key
-// of each entry. A call of key returns a pointer to the key of an entry.
+// listWith checks the options and the permission, and returns the entries that the function list gets
+// from the Core. If b is a view from [Prefixed], the keys are without the prefix of the view. A call of key
+// returns a pointer to the key of an entry.
 func listWith[E any](
 	ctx context.Context, b Lister, op string, opts []ListOption, list func(Core, *ListOptions) iter.Seq2[E, error],
 	key func(*E) *string,
@@ -137,10 +137,18 @@ func listWith[E any](
 		return failedListing[E](f.noAnswer(op, strings.TrimPrefix(o.Prefix, f.scope.Prefix)))
 	}
 
-	// Without a prefix, there is nothing to remove from the keys.
 	if f.scope.Prefix == "" {
+		// There is nothing to remove from the keys.
 		return listed
 	}
+	return entriesInView(f, op, listed, key)
+}
+
+// entriesInView yields the listed entries with their keys in the view f, which are those without its
+// prefix. A call of key returns a pointer to the key of an entry.
+func entriesInView[E any](
+	f *front, op string, listed iter.Seq2[E, error], key func(*E) *string,
+) iter.Seq2[E, error] {
 	return func(yield func(E, error) bool) {
 		for entry, err := range listed {
 			if err != nil {

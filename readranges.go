@@ -184,17 +184,18 @@ func (r *rangesRead) firstRange() Range {
 		return Range{}
 	}
 
-	// Otherwise, the plan is the same for every size that is large enough.
+	// The plan is the same for every size that is large enough, so make it with the largest one.
 	spans, err := resolveRanges(r.ranges, math.MaxInt64)
 	if err != nil {
 		// A range is too long, or begins too far. The method run checks the ranges again with the
 		// object's size, and may fail.
 		return Range{}
 	}
-	for run := range rangeplan.New(spans, r.gap, r.limit).Runs {
-		// Only the first run is needed.
-		return Range{Offset: run.Offset, Length: run.End - run.Offset}
+	plan := rangeplan.New(spans, r.gap, r.limit)
+	for firstRun := range plan.Runs {
+		return Range{Offset: firstRun.Offset, Length: firstRun.End - firstRun.Offset}
 	}
+	// All ranges are empty.
 	return Range{}
 }
 
