@@ -10,9 +10,9 @@ import (
 	"github.com/omnibucket/storage/internal/localfile"
 )
 
-// written returns the address from the configuration, with Parameters and Credentials added to the
-// query. A folder in the address stays in the path, or in the fragment of a file address.
-func (loc *Location) written() (string, error) {
+// configuredAddress returns the address from the configuration, with Parameters and Credentials added to
+// the query. A folder in the address stays in the path, or in the fragment of a file address.
+func (loc *Location) configuredAddress() (string, error) {
 	if !IsAddress(loc.Address) {
 		return "", invalid("it must have an address", addressHint)
 	}
@@ -59,15 +59,15 @@ func (loc *Location) written() (string, error) {
 	return b.String(), nil
 }
 
-// inEffect returns the address that is passed to storage.Open. Its errors do not quote the address,
-// which may contain a secret.
-func (loc *Location) inEffect() (string, error) {
-	address, err := loc.written()
+// openAddress returns the address that is passed to [storage.Open], which has the folder of the location
+// as its parameter prefix. The errors do not quote the address, which may contain a secret.
+func (loc *Location) openAddress() (string, error) {
+	address, err := loc.configuredAddress()
 	if err != nil {
 		return "", err
 	}
 
-	base, folder, query, err := split(address)
+	base, folder, query, err := splitAddress(address)
 	if err != nil {
 		return "", err
 	}
@@ -80,8 +80,8 @@ func (loc *Location) inEffect() (string, error) {
 			"set the provider's own environment variables, or use its files")
 	}
 
-	// The query has the folder as prefix=.
 	if folder != "" {
+		// The configuration may give a prefix, too. Then the folder is below it.
 		prefixes, isSet := values["prefix"]
 		if isSet && (len(prefixes) > 1 || !strings.HasSuffix(prefixes[0], "/")) {
 			return "", invalid(`prefix must be given once, and end in "/"`, "")
@@ -95,10 +95,10 @@ func (loc *Location) inEffect() (string, error) {
 	return base, nil
 }
 
-// split divides an address into the address of the bucket, the folder in the bucket, and the query. The
-// folder is "" or ends in "/". In scheme://bucket/folder/?query, it is the path. In
+// splitAddress divides an address into the address of the bucket, the folder in the bucket, and the
+// query. The folder is "" or ends in "/". In scheme://bucket/folder/?query, it is the path. In
 // file:///directory?query#folder, it is the fragment, because the path is that of the directory.
-func split(address string) (base, folder, query string, err error) {
+func splitAddress(address string) (base, folder, query string, err error) {
 	scheme, rest, _ := strings.Cut(address, "://")
 	rest, fragment, hasFragment := strings.Cut(rest, "#")
 	hostAndPath, query, _ := strings.Cut(rest, "?")
@@ -109,23 +109,24 @@ func split(address string) (base, folder, query string, err error) {
 			"set the provider's own environment variables, or use its files")
 	}
 
+	var escapedFolder string
 	isFile := strings.EqualFold(scheme, "file")
-	if !isFile && hasFragment {
-		return "", "", "", invalid(`address must not have a "#"`, `write "#" in a key as %23`)
-	}
-	base = strings.ToLower(scheme) + "://" + host
-	escapedFolder := path
 	if isFile {
 		base = "file://" + hostAndPath
 		escapedFolder = fragment
+	} else {
+		if hasFragment {
+			return "", "", "", invalid(`address must not have a "#"`, `write "#" in a key as %23`)
+		}
+		base = strings.ToLower(scheme) + "://" + host
+		escapedFolder = path
 	}
 
 	folder, err = url.PathUnescape(escapedFolder)
 	if err != nil {
 		return "", "", "", invalid(`address must have two hexadecimal digits after each "%"`, `write "%" in a key as %25`)
 	}
-	lacksSlash := folder != "" && !strings.HasSuffix(folder, "/")
-	if lacksSlash {
+	if folder != "" && !strings.HasSuffix(folder, "/") {
 		folder += "/"
 	}
 	return base, folder, query, nil

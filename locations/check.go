@@ -91,7 +91,7 @@ func (c *Config) checkForms() error {
 // not import, because another program may import the layer and open the location.
 func (c *Config) checkLocation(name string) error {
 	loc := &namedLocation{location: c.Locations[name], name: name}
-	if _, err := loc.location.inEffect(); err != nil {
+	if _, err := loc.location.openAddress(); err != nil {
 		return c.locate(name, 0, err, "")
 	}
 	if err := loc.location.checkRequire(); err != nil {

@@ -39,7 +39,7 @@ func (c *Config) find(name string) (*namedLocation, error) {
 		)
 	}
 
-	address, err := loc.location.inEffect()
+	address, err := loc.location.openAddress()
 	if err != nil {
 		return nil, c.locate(loc.name, 0, err, "")
 	}
@@ -61,7 +61,7 @@ func (loc *namedLocation) replaceAddress(address string) error {
 	loc.location.Credentials = ""
 
 	var err error
-	loc.address, err = loc.location.inEffect()
+	loc.address, err = loc.location.openAddress()
 	return err
 }
 

@@ -28,7 +28,7 @@ type Layers struct {
 // [storage.Open]. name is the name of the location for errors, or "". OpenLayers fails with the same
 // errors as [Config.Open].
 func (c *Config) OpenLayers(ctx context.Context, name string, loc Location) (*Layers, error) {
-	address, err := loc.inEffect()
+	address, err := loc.openAddress()
 	if err != nil {
 		return nil, c.locate(name, 0, err, "")
 	}

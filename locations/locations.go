@@ -155,7 +155,7 @@ func (c *Config) Address(name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return loc.location.written()
+	return loc.location.configuredAddress()
 }
 
 // Open is like the function [Open], but uses this configuration.
