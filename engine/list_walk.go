@@ -208,18 +208,16 @@ func (s *folderSorter) add(entry storage.ListEntry) *storage.Error {
 	if err := s.releaseBefore(entry.Key); err != nil {
 		return err
 	}
-	// The prefixes that are still held come after the entry, or the least of them is the entry.
-	if least := s.least(); least != nil {
-		if entry.Key == least.Key {
-			// The store has repeated the entry.
-			return nil
-		}
-		// The entry comes before the key of the held folder, such as "a/". The store lists in the
-		// order of names, so the entry must come after the name of that folder, "a". All keys
-		// between "a" and "a/" begin with "a".
-		if !strings.HasPrefix(entry.Key, nameOf(least)) {
-			return outOfOrder(s.engine)
-		}
+	// No held prefix comes before the entry now.
+	least := s.least()
+	if least != nil && least.Key == entry.Key {
+		// The store has repeated the entry.
+		return nil
+	}
+	// In the order of names, the entry comes after a held folder, such as "a/" with the name "a". In byte
+	// order, it comes before "a/". All keys between "a" and "a/" begin with "a".
+	if least != nil && !strings.HasPrefix(entry.Key, nameOf(least)) {
+		return outOfOrder(s.engine)
 	}
 
 	if entry.IsPrefix {

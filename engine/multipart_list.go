@@ -35,7 +35,6 @@ func (o *operation) prepareUploads(e *engine, opts *storage.ListOptions) *storag
 // eachUpload yields all uploads whose key begins with the key of the operation.
 func (o *operation) eachUpload(ctx context.Context, yield func(storage.UploadEntry, error) bool) *storage.Error {
 	req := &driver.ListUploadsRequest{Prefix: o.key, Limit: partsPage}
-	// eachPage calls this function for each page, and stops at its error.
 	return eachPage(ctx, &o.engine.desc, func(token string) (next, last string, err *storage.Error) {
 		req.Token = token
 		page, err := request(ctx, o, func(ctx context.Context) (*driver.UploadPage, error) {
@@ -45,19 +44,36 @@ func (o *operation) eachUpload(ctx context.Context, yield func(storage.UploadEnt
 			return "", "", err
 		}
 
-		for _, entry := range page.Uploads {
-			last = entry.Key + "\x00" + entry.Upload // a key may have several uploads
-			// Some servers return keys outside of the prefix.
-			if !strings.HasPrefix(entry.Key, req.Prefix) {
-				continue
-			}
-			entry.Begun = entry.Begun.UTC()
-			if !yield(entry, nil) {
-				return "", "", errStopped
-			}
+		if !yieldUploads(page.Uploads, req.Prefix, yield) {
+			return "", "", errStopped
 		}
-		return page.Token, last, nil
+		return page.Token, lastUpload(page.Uploads), nil
 	})
+}
+
+// yieldUploads yields the uploads of one page. It returns false if yield does.
+func yieldUploads(page []storage.UploadEntry, prefix string, yield func(storage.UploadEntry, error) bool) bool {
+	for _, entry := range page {
+		// Some servers return keys outside of the prefix.
+		if !strings.HasPrefix(entry.Key, prefix) {
+			continue
+		}
+		entry.Begun = entry.Begun.UTC()
+		if !yield(entry, nil) {
+			return false
+		}
+	}
+	return true
+}
+
+// lastUpload returns a text that identifies the last upload of a page, or "" if the page is empty.
+func lastUpload(page []storage.UploadEntry) string {
+	if len(page) == 0 {
+		return ""
+	}
+	last := page[len(page)-1]
+	// A key may have several uploads.
+	return last.Key + "\x00" + last.Upload
 }
 
 // AbortUpload aborts an upload that ListUploads has yielded.

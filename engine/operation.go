@@ -99,13 +99,16 @@ func (o *operation) callHooks(ctx context.Context, checkErr *storage.Error) (con
 		Key:      o.key,
 		Keys:     o.keys,
 	}
-	ctx, done, err := hook.Call(ctx, o.engine.hooks, op)
-	// The operation calls done at its end.
-	o.finishHooks = done
-	if checkErr == nil && err != nil {
-		return ctx, hookRefusal(err)
+	// The operation calls finishHooks at its end.
+	ctx, finish, hookErr := hook.Call(ctx, o.engine.hooks, op)
+	o.finishHooks = finish
+	if checkErr != nil {
+		return ctx, checkErr
 	}
-	return ctx, checkErr
+	if hookErr != nil {
+		return ctx, hookRefusal(hookErr)
+	}
+	return ctx, nil
 }
 
 type outerKey struct{}

@@ -427,16 +427,10 @@ func beginParts(ctx context.Context, o *operation, r *driver.PutRequest) (string
 // from theirs, must be the declared one if that is known.
 func (m *multipart) complete(ctx context.Context, declared storage.CRC32C) (*storage.Attrs, *storage.Error) {
 	w := m.w
-	req, lastBody, err := m.completeRequest()
+	req, lastBody, err := m.completeRequest(declared)
 	if err != nil {
 		return nil, err
 	}
-	size, crc := objectSum(req)
-	if declared.Known && declared != crc {
-		return nil, mismatch(declared, crc)
-	}
-	w.req.Size = size
-	w.req.CRC32C = crc
 
 	// Record that the completion begins, because this process may end before the response.
 	// wasCompleting is true if an earlier call had begun to complete the upload.
@@ -449,6 +443,7 @@ func (m *multipart) complete(ctx context.Context, declared storage.CRC32C) (*sto
 	})
 
 	// The earlier call may have stored the object already.
+	size := w.req.Size
 	if m.mayBeCompleted(err, wasCompleting) {
 		attrs, err = m.reconcileResumed(ctx, err, wasCompleting, size)
 		if err != nil {
@@ -464,9 +459,12 @@ func (m *multipart) complete(ctx context.Context, declared storage.CRC32C) (*sto
 	return attrs, err
 }
 
-// completeRequest returns the request that makes the object from the parts. If the request also
-// contains the last part, lastBody is the body of that part, and otherwise nil.
-func (m *multipart) completeRequest() (req *driver.CompleteRequest, lastBody replayable, err *storage.Error) {
+// completeRequest returns the request that makes the object from the parts, with their size and checksum.
+// It fails if the checksum is not the declared one. If the request also contains the last part, lastBody
+// is the body of that part, and otherwise nil.
+func (m *multipart) completeRequest(
+	declared storage.CRC32C,
+) (req *driver.CompleteRequest, lastBody replayable, err *storage.Error) {
 	lastPart, lastBody, err := m.finalRequest()
 	if err != nil {
 		return nil, nil, err
@@ -479,6 +477,13 @@ func (m *multipart) completeRequest() (req *driver.CompleteRequest, lastBody rep
 		Parts:  m.parts,
 		Last:   lastPart,
 	}
+
+	size, crc := objectSum(req)
+	if declared.Known && declared != crc {
+		return nil, nil, mismatch(declared, crc)
+	}
+	req.Put.Size = size
+	req.Put.CRC32C = crc
 	return req, lastBody, nil
 }
 
@@ -512,12 +517,14 @@ func (m *multipart) end(ctx context.Context, err *storage.Error) *storage.Error 
 		err = errUploadLost(err)
 	}
 
-	// Keep the upload and its journal if a later call can resume it, or can still find out whether the
-	// object was stored. After OutcomeUnknown, that can no longer be found out.
+	// Keep the upload if a later call can resume it.
 	hasJournal := m.w.journal != nil
-	canResume := hasJournal && isResumable(err)
-	canFindOut := err.Unknown && err.Code != storage.OutcomeUnknown
-	if canResume || canFindOut {
+	if hasJournal && isResumable(err) {
+		return err
+	}
+	// Keep it also if a later call can still find out whether the object was stored. After
+	// OutcomeUnknown, that can no longer be found out.
+	if err.Unknown && err.Code != storage.OutcomeUnknown {
 		return err
 	}
 

@@ -311,22 +311,21 @@ func (m *multipart) storedPart(
 		return driver.Part{}, false, err
 	}
 
-	// Compare the bytes of this call with those of the earlier one. With FixedParts, the store does not
-	// replace a part by other bytes.
-	isFixed := m.w.op.engine.desc.FixedParts
+	// Compare the bytes of this call with those of the earlier one.
+	hasFixedParts := m.w.op.engine.desc.FixedParts
 	sameBytes := recorded.Size == section.Size() && recorded.CRC32C == crc.Sum
-	if !sameBytes && (isFixed || m.sequential()) {
+	if !sameBytes {
+		canReplace := !hasFixedParts && !m.sequential()
+		if canReplace {
+			return driver.Part{}, false, nil
+		}
 		reason := errors.New("the body has changed since its upload was begun")
 		return driver.Part{}, false, errUploadLost(&storage.Error{Err: reason})
-	}
-	if !sameBytes {
-		// The new bytes can replace the part.
-		return driver.Part{}, false, nil
 	}
 
 	// With FixedParts, each part is also recorded before it is sent, still without a tag (see
 	// recordBefore). If no record followed, the store may lack the part, so it is sent again.
-	if isFixed && recorded.Tag == "" {
+	if hasFixedParts && recorded.Tag == "" {
 		return driver.Part{}, false, nil
 	}
 

@@ -355,13 +355,15 @@ func (o *operation) requestPart(
 // partRequest returns the request that sends a part, and its body. If the driver needs the checksum
 // before the bytes, partRequest reads the part to compute it.
 func (m *multipart) partRequest(p *partToSend) (*driver.PartRequest, *sectionBody, *storage.Error) {
+	w := m.w
+	engine := w.op.engine
+
 	// The body reads the part, reports progress, and may hash the bytes.
 	content := &sectionBody{}
 	content.init(p.section.Outer())
-	content.body.progress = m.w.progress
+	content.body.progress = w.progress
 
 	// Hash the part first, unless its checksum may follow the bytes.
-	engine := m.w.op.engine
 	checksumMayFollow := hashesWhileSending(engine) || engine.desc.PartChecksumWhileSending
 	crc := p.crc
 	if !checksumMayFollow || m.sequential() {
@@ -373,16 +375,16 @@ func (m *multipart) partRequest(p *partToSend) (*driver.PartRequest, *sectionBod
 	}
 
 	req := &driver.PartRequest{
-		Key:       m.w.op.key,
+		Key:       w.op.key,
 		Upload:    m.id,
 		Number:    p.number,
 		Offset:    p.offset,
 		Body:      content,
 		Size:      p.section.Size(),
 		CRC32C:    crc,
-		Native:    m.w.req.Native,
-		AnyOrder:  m.w.req.AnyOrder,
-		Unchecked: m.w.req.UncheckedParts,
+		Native:    w.req.Native,
+		AnyOrder:  w.req.AnyOrder,
+		Unchecked: w.req.UncheckedParts,
 		Final:     p.isLast,
 	}
 	if !crc.Known {
