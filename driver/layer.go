@@ -85,20 +85,22 @@ func (a *interceptor) Put(ctx context.Context, r *PutRequest) (*storage.Attrs, e
 	return intercept(a, ctx, "Put", func(ctx context.Context) (*storage.Attrs, error) { return a.Driver.Put(ctx, r) })
 }
 
-// Get also closes the body of a call that the function of the layer repeats, or for which it returns an
-// error.
+// Get calls the method of the inner driver through the function of the layer. That function may repeat a
+// call, or may return an error for a call that has succeeded. In both cases, Get closes the body that the
+// caller does not get.
 func (a *interceptor) Get(ctx context.Context, r *GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	var attrs *storage.Attrs
 	var body io.ReadCloser
-	err := a.wrap(ctx, "Get", func(ctx context.Context) (err error) {
+	next := func(ctx context.Context) error {
 		if body != nil {
 			// The layer has called next before, for example to retry. Close the body of that call.
 			_ = body.Close()
 		}
+		var err error
 		attrs, body, err = a.Driver.Get(ctx, r)
 		return err
-	})
-	if err != nil {
+	}
+	if err := a.wrap(ctx, "Get", next); err != nil {
 		if body != nil {
 			_ = body.Close()
 		}
