@@ -111,6 +111,13 @@ func (d *fileDownload) removeTemp() {
 	}
 }
 
+// keepTemp keeps the temporary file, so that a later call can continue in it.
+func (d *fileDownload) keepTemp() {
+	d.part.Keep()
+	// Without part, removeTemp does not remove the file.
+	d.part = nil
+}
+
 // fill writes the object to the temporary file. If an earlier call has left one, fill only downloads
 // what is missing, if it can.
 func (d *fileDownload) fill(ctx context.Context) (*Attrs, error) {
@@ -153,7 +160,8 @@ func (d *fileDownload) fill(ctx context.Context) (*Attrs, error) {
 }
 
 // resume continues the download in the temporary file that an earlier call has left. mode and replaces
-// are those of modeOf. If done is false, the caller must download the whole object instead.
+// are the results of modeOf. If done is false, the file is of no use, and the caller must download the
+// whole object. Otherwise attrs and err are the results of the download.
 func (d *fileDownload) resume(
 	ctx context.Context, mode os.FileMode, replaces bool,
 ) (attrs *Attrs, done bool, err error) {
@@ -163,10 +171,7 @@ func (d *fileDownload) resume(
 	}
 	if err != nil {
 		if IsTemporary(err) {
-			// Keep the file, so that a later call can continue in it. Without part, removeTemp does not
-			// remove it.
-			d.part.Keep()
-			d.part = nil
+			d.keepTemp()
 		}
 		return nil, true, err
 	}

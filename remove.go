@@ -86,14 +86,17 @@ func RemoveMatching(ctx context.Context, b interface {
 		opts:     append(slices.Clip(opts), WithAnyOrder()),
 	}
 
-	// Remove each object only in the revision that match has seen, if the store can do that.
-	if match != nil && f.checkAllowed(scope.Remove, nil) == nil && f.core.Supports(ConditionalRemove) {
+	// Remove each object only in the revision that match has seen, if the store can do that. RemoveAll
+	// reports if b may not remove objects.
+	mayRemove := f.checkAllowed(scope.Remove, nil) == nil
+	if match != nil && mayRemove && f.core.Supports(ConditionalRemove) {
 		removed, err = removeListed(ctx, f, listing.entries)
 	} else {
 		keys := removal.Map(listing.entries, func(entry ListEntry) string { return entry.Key })
 		removed, err = RemoveAll(ctx, b, keys)
 	}
-	// Both functions have read listing.entries, which leaves an error of the listing in listing.err.
+
+	// The listing, which both functions have read, may have failed.
 	return removed, errors.Join(listing.err, err)
 }
 

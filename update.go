@@ -76,18 +76,15 @@ func (u *update) check() *Error {
 // try reads the object, calls change, and stores the result on the condition that the object is
 // still the one that was read, or still absent.
 func (u *update) try(ctx context.Context) (*Attrs, error) {
-	// Read the object, and choose the condition under which it is still the same.
-	var condition UploadOption
+	// If there is no object, old and attrs are nil.
 	old, attrs, err := ReadAll(ctx, u.b, u.rounds.key, u.readOpts...)
-	switch CodeOf(err) {
-	case "": // no error
-		condition = IfRevision(attrs.Revision)
-	case ObjectNotFound:
-		old = nil
-		attrs = nil
-		condition = IfAbsent()
-	default:
+	isAbsent := CodeOf(err) == ObjectNotFound
+	if err != nil && !isAbsent {
 		return nil, err
+	}
+	var condition UploadOption = IfAbsent()
+	if !isAbsent {
+		condition = IfRevision(attrs.Revision)
 	}
 
 	data, err := u.change(old, attrs)
