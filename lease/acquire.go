@@ -40,7 +40,7 @@ func (w *waiter) acquire(ctx context.Context) error {
 // attempt reads the object once and acquires the lease if possible, or returns how long to wait
 // before the next attempt.
 func (w *waiter) attempt(ctx context.Context) (acquired bool, wait time.Duration, err error) {
-	current, err := w.look(ctx)
+	current, err := w.poll(ctx)
 	if err != nil {
 		return false, 0, err
 	}
@@ -56,12 +56,12 @@ func (w *waiter) attempt(ctx context.Context) (acquired bool, wait time.Duration
 
 	// Look again several times per TTL, because the holder may release the lease earlier.
 	w.requestHandover(ctx, current)
-	return false, min(remaining, current.ttl()/looks), nil
+	return false, min(remaining, current.ttl()/pollsPerTTL), nil
 }
 
-// look reads the object. If its revision is new, look restarts the time after which a lease that has
+// poll reads the object. If its revision is new, poll restarts the time after which a lease that has
 // not changed may be acquired from its holder.
-func (w *waiter) look(ctx context.Context) (current state, err error) {
+func (w *waiter) poll(ctx context.Context) (current state, err error) {
 	isFirst := w.revisionTime.IsZero()
 	// With WithRemoval, a free lease has no object, so the first attempt creates it without a read.
 	skipsRead := isFirst && w.lease.wantsRemoval
@@ -199,7 +199,7 @@ func (w *waiter) tryAcquire(ctx context.Context, current state) (acquired bool, 
 	}
 	if storage.CodeOf(err) == storage.PreconditionFailed {
 		// Another process has changed the object first.
-		return false, l.ttl / looks, nil
+		return false, l.ttl / pollsPerTTL, nil
 	}
 	return false, 0, err
 }

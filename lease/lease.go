@@ -127,7 +127,7 @@ func (l *Lease) begin(ctx context.Context) {
 
 	renewCtx, stop := context.WithCancel(l.ctx)
 	l.stop = stop
-	l.renewing.Go(func() { running.Every(renewCtx, l.ttl/looks, l.renew) }, l.markLost)
+	l.renewing.Go(func() { running.Every(renewCtx, l.ttl/pollsPerTTL, l.renew) }, l.markLost)
 }
 
 // Check reports why [Acquire] would fail, without acquiring the lease or writing anything. It fails

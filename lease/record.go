@@ -16,8 +16,8 @@ const (
 	// defaultTTL is the TTL without WithTTL. It also applies to an object that has no TTL.
 	defaultTTL = time.Minute
 	minTTL     = time.Second
-	// looks is the number of times per TTL that a waiting process reads the object.
-	looks = 12
+	// pollsPerTTL is the number of times per TTL that a waiting process reads the object.
+	pollsPerTTL = 12
 	// maxRecord is larger than any record, in bytes. So an object that is larger is not a lease.
 	maxRecord = 64 << 10
 	// lastForm is the last form of a record that this version reads (docs/maintainers/stored-forms.md).
