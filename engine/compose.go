@@ -69,7 +69,7 @@ func (c *composeOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	}
 	// If the server refuses these sources, the content passes through this process.
 	attrs, err := c.serverCompose(ctx)
-	return orStream(ctx, attrs, err, &c.req, c.streamCompose)
+	return fallBackToStream(ctx, attrs, err, &c.req, c.streamCompose)
 }
 
 // composedType returns the content type of the composed object if no option sets one: the type of the
@@ -131,11 +131,13 @@ func (c *composeOp) serverCompose(ctx context.Context) (*storage.Attrs, *storage
 
 	// If the response is lost, only a write id shows that an attempt has succeeded. A retry could
 	// otherwise read the composed object as one of its own sources.
-	if want.condition != (storage.Condition{}) || want.named || replaced != nil {
+	hasCondition := want.condition != (storage.Condition{})
+	if hasCondition || want.named || replaced != nil {
 		want.writeID = engine.newWriteID(callersID)
 	}
 	req.Metadata = engine.metadata.Encode(c.req.Metadata, want.writeID)
 
+	// replaceOnServer may change the condition between two calls.
 	call := func(ctx context.Context) (*storage.Attrs, error) {
 		req.Condition = want.condition
 		return engine.driver.Compose(ctx, req)

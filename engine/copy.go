@@ -142,7 +142,7 @@ func (c *copyOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 		return c.streamCopy(ctx)
 	}
 	attrs, err := c.serverCopy(ctx, srcRef)
-	return orStream(ctx, attrs, err, &c.req, c.streamCopy)
+	return fallBackToStream(ctx, attrs, err, &c.req, c.streamCopy)
 }
 
 // copiesOnServer reports whether the destination's store can copy inside the provider, and can append
@@ -161,9 +161,10 @@ func (c *copyOp) copiesOnServer() bool {
 	return dst.has(storage.ServerAppend)
 }
 
-// orStream returns attrs and err, the results of a copy on the server, unless the server does not
-// support the copy. It then makes the copy by stream, which downloads and uploads the content.
-func orStream(
+// fallBackToStream calls stream, which downloads and uploads the content, if a copy on the server has
+// failed because the server does not support it. Otherwise it returns attrs and err, the results of the
+// copy on the server.
+func fallBackToStream(
 	ctx context.Context, attrs *storage.Attrs, err *storage.Error, req *driver.CopyRequest,
 	stream func(context.Context) (*storage.Attrs, *storage.Error),
 ) (*storage.Attrs, *storage.Error) {

@@ -122,15 +122,15 @@ func (d *download) readProbed(p []byte) (int, *storage.Error) {
 	rate, isSlow := d.probe.RecordRead(start, n)
 	remaining := d.remaining - int64(n)
 	if isSlow && remaining >= growthLeast {
-		d.grow(rate)
+		d.prepareFetch(rate)
 	}
 	return n, nil
 }
 
-// grow prepares a fetch by several connections, because the first one delivers only rate bytes a
-// second. The next Read starts it. If too little memory is free, grow does nothing, so that the
+// prepareFetch prepares a fetch by several connections, because the first one delivers only rate bytes a
+// second. The next Read starts it. If too little memory is free, prepareFetch does nothing, so that the
 // fetch never waits for other transfers.
-func (d *download) grow(rate float64) {
+func (d *download) prepareFetch(rate float64) {
 	// The first connection delivers this many bytes more, until the first sections have arrived.
 	const keptBytes = 2 << 20
 	d.mu.Lock()
@@ -139,18 +139,19 @@ func (d *download) grow(rate float64) {
 		return
 	}
 
-	mostSections := d.reserveSections()
-	if mostSections == 0 {
-		// There is too little memory now; the next sample of the probe tries again.
+	maxSections := d.reserveSections()
+	if maxSections == 0 {
+		// There is too little memory now. After the next slow Read, prepareFetch tries again.
 		return
 	}
 
-	// The fetch reads what comes after the bytes of the first connection.
-	const growingSize = 0 // later sections are larger than the first
+	// The fetch reads what comes after the bytes of the first connection. Its sections grow.
+	const growingSize = 0
 	offset := d.first.req.Offset
 	initial := d.op.engine.downloads.Begin(initialSections)
-	limit := running.GrowingLimit(initial, mostSections, rate)
-	d.share(newFetch(d, offset+keptBytes, limit, growingSize), offset, keptBytes)
+	limit := running.GrowingLimit(initial, maxSections, rate)
+	f := newFetch(d, offset+keptBytes, limit, growingSize)
+	d.share(f, offset, keptBytes)
 }
 
 // reserveSections reserves memory for the sections of a fetch. It returns how many may be read at the

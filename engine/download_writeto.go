@@ -54,16 +54,16 @@ func (d *download) selfWriting() io.WriterTo {
 // report progress, because that prevents the kernel's sendfile.
 func (d *download) bodyTo(w io.Writer, src io.WriterTo) (int64, error) {
 	dst := &destWriter{
-		Writer:   w,
-		d:        d,
-		accounts: d.hashing || d.progress != nil,
+		Writer: w,
+		d:      d,
+		counts: d.hashing || d.progress != nil,
 	}
 
 	// Count the bytes here, unless dst has done so. A body that is too long is left uncounted, and fails
 	// in the checks below.
 	before := d.remaining
 	n, err := src.WriteTo(dst.withReaderFrom())
-	if !dst.accounts && n <= d.remaining {
+	if !dst.counts && n <= d.remaining {
 		d.remaining -= n
 		d.count(n)
 	}
@@ -95,16 +95,16 @@ func (d *download) bodyTo(w io.Writer, src io.WriterTo) (int64, error) {
 type destWriter struct {
 	io.Writer
 	d *download
-	// accounts is true if the bytes are counted and hashed. If accounts is true, Write does not
+	// counts is true if the bytes are counted and hashed. If counts is true, Write does not
 	// write more bytes than the download still has to deliver.
-	accounts bool
-	err      error
+	counts bool
+	err    error
 }
 
 // Write writes p to the caller's writer in chunks, and hashes each chunk while it is in the
 // processor's cache.
 func (w *destWriter) Write(p []byte) (int, error) {
-	if w.accounts {
+	if w.counts {
 		// The body may have more bytes than the download may still deliver.
 		p = p[:min(int64(len(p)), w.d.remaining)]
 	}
@@ -120,7 +120,7 @@ func (w *destWriter) Write(p []byte) (int, error) {
 		if err == nil && n < len(chunk) {
 			err = io.ErrShortWrite
 		}
-		if w.accounts {
+		if w.counts {
 			w.d.deliver(chunk[:n])
 		}
 
@@ -137,7 +137,7 @@ func (w *destWriter) Write(p []byte) (int, error) {
 // file to a socket. It returns w itself if the writer has none, or if the bytes must be hashed or
 // counted.
 func (w *destWriter) withReaderFrom() io.Writer {
-	if _, ok := w.Writer.(io.ReaderFrom); ok && !w.accounts {
+	if _, ok := w.Writer.(io.ReaderFrom); ok && !w.counts {
 		return &destReaderFrom{w}
 	}
 	return w

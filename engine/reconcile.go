@@ -146,9 +146,10 @@ func (in *intent) conditionFailure(e *engine, err *storage.Error) *storage.Error
 	if in.condition.Absent {
 		// After IfAbsent, the text of the error says that the key exists.
 		state(err).Absent = true
-		// An earlier call with the same write id may have stored the object.
-		hasCallersID := in.named && in.writeID != ""
-		err.Unknown = err.Unknown || hasCallersID
+		// If the caller has chosen the write id, an earlier call with this id may have stored the object.
+		if in.named && in.writeID != "" {
+			err.Unknown = true
+		}
 	}
 	if !err.Unknown {
 		// No attempt can have changed the object, so the condition has failed.

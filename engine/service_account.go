@@ -215,7 +215,8 @@ func (s *service) Buckets(ctx context.Context) iter.Seq2[storage.BucketInfo, err
 func (s *service) bucketPage(
 	ctx context.Context, token string, progress *pageProgress,
 ) (page []storage.BucketInfo, next string, err error) {
-	err = s.do(ctx, "Buckets", "", nil, func(ctx context.Context) (err error) {
+	list := func(ctx context.Context) error {
+		var err error
 		page, next, err = s.driver.ListBuckets(ctx, token)
 		if err != nil {
 			return err
@@ -230,8 +231,11 @@ func (s *service) bucketPage(
 			return err
 		}
 		return nil
-	})
-	return page, next, err
+	}
+	if err := s.do(ctx, "Buckets", "", nil, list); err != nil {
+		return nil, "", err
+	}
+	return page, next, nil
 }
 
 // DeleteBucket deletes a bucket, and fails with BucketNotEmpty if it has objects.

@@ -42,11 +42,10 @@ func (e *engine) stat(ctx context.Context, name, key string, opts *storage.Downl
 	writeID := optionState(opts).WriteID
 	return run(ctx, o, checkErr, func(ctx context.Context) (*storage.Attrs, *storage.Error) {
 		attrs, err := headWrite(ctx, o, req, writeID)
-		isExists := name == "Exists"
-		if err != nil && isExists && err.Code == storage.ObjectNotFound {
-			return nil, nil
-		}
 		if err != nil {
+			if name == "Exists" && err.Code == storage.ObjectNotFound {
+				return nil, nil
+			}
 			return nil, err
 		}
 		return o.toUser(ctx, attrs), nil

@@ -292,11 +292,12 @@ func (w *write) storeParts(ctx context.Context, first, next *buffer.Buffer) (*st
 
 		wasResumed := w.journal.Begun()
 		attrs, err := w.sendParts(ctx, first, next)
-		if !mustRestart(err) || !w.canRestart(err) || ctx.Err() != nil {
+		mayRestart := mustRestart(err) && w.canRestart(err) && ctx.Err() == nil
+		if !mayRestart {
 			return attrs, err
 		}
 
-		// A resumed upload that is lost begins again at once.
+		// An upload of an earlier call may have been lost long ago, so a new one begins at once.
 		if !wasResumed {
 			delay, mayRetry := w.op.engine.retry.allow(&tries, err)
 			if !mayRetry {

@@ -362,16 +362,16 @@ func (m *multipart) reconcileResumed(
 		Native:    w.req.Native,
 		Auxiliary: true,
 	})
-	if headErr == nil && metadata.HoldsWriteID(attrs.Metadata, w.writeID) && attrs.Size == size {
-		// An earlier call has stored the object.
-		return attrs, nil
-	}
-
 	if headErr != nil && headErr.Code != storage.ObjectNotFound {
 		// It is not known whether an earlier call has stored the object.
 		headErr.Unknown = true
 		headErr.Err = errors.Join(headErr.Err, err)
 		return nil, headErr
+	}
+	exists := headErr == nil
+	if exists && metadata.HoldsWriteID(attrs.Metadata, w.writeID) && attrs.Size == size {
+		// An earlier call has stored the object.
+		return attrs, nil
 	}
 
 	// The earlier call may have stored the object, and another write may have replaced or removed it.
