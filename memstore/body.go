@@ -22,20 +22,25 @@ const (
 // readBody reads body into memory of exactly its length, which is size unless size is -1. The caller
 // must hold no lock, because body may read from the same bucket.
 func readBody(ctx context.Context, body io.Reader, size int64) ([]byte, error) {
-	// Without a size, or for a large one that may be wrong, the memory grows as bytes arrive.
+	// Up to exactSize, allocate the memory at once, so that the bytes need not be copied.
 	hasSize := size >= 0
-	if !hasSize || size > exactSize {
-		data, err := readStream(ctx, body)
-		if err != nil {
-			return nil, err
-		}
-		if hasSize && int64(len(data)) != size {
-			return nil, wrongSize(size)
-		}
-		return data, nil
+	if hasSize && size <= exactSize {
+		return readSized(ctx, body, size)
 	}
 
-	// Up to exactSize, allocate the memory at once, so that the bytes need not be copied.
+	// Without a size, or for a large one that may be wrong, the memory grows as bytes arrive.
+	data, err := readStream(ctx, body)
+	if err != nil {
+		return nil, err
+	}
+	if hasSize && int64(len(data)) != size {
+		return nil, wrongSize(size)
+	}
+	return data, nil
+}
+
+// readSized reads a body of exactly size bytes. It fails if the body is longer or shorter.
+func readSized(ctx context.Context, body io.Reader, size int64) ([]byte, error) {
 	data := make([]byte, size)
 	n, atEnd, err := fill(ctx, body, data)
 	if err != nil {
