@@ -127,24 +127,7 @@ func (c *Config) layerError(loc *namedLocation, i int, err error) error {
 // checkDirectories refuses a layer that keeps its files in the directory of a store, where they would
 // become objects of that store.
 func (c *Config) checkDirectories(loc *namedLocation, layers []*driver.ConfiguredLayer) error {
-	var stores []string // local directories of the location and of the second stores
-	if dir := loc.directory(); dir != "" {
-		stores = append(stores, dir)
-	}
-	for _, layer := range layers {
-		if layer.Other == "" {
-			continue
-		}
-		other, err := c.find(layer.Other)
-		if err != nil {
-			// Opening the layer returns this error.
-			continue
-		}
-		if dir := other.directory(); dir != "" {
-			stores = append(stores, dir)
-		}
-	}
-
+	stores := c.storeDirectories(loc, layers)
 	for _, layer := range layers {
 		if layer.Directory == "" {
 			continue
@@ -158,6 +141,28 @@ func (c *Config) checkDirectories(loc *namedLocation, layers []*driver.Configure
 		}
 	}
 	return nil
+}
+
+// storeDirectories returns the local directories of the location and of the second stores of its layers.
+func (c *Config) storeDirectories(loc *namedLocation, layers []*driver.ConfiguredLayer) []string {
+	var dirs []string
+	if dir := loc.directory(); dir != "" {
+		dirs = append(dirs, dir)
+	}
+	for _, layer := range layers {
+		if layer.Other == "" {
+			continue
+		}
+		other, err := c.find(layer.Other)
+		if err != nil {
+			// Opening the layer returns this error.
+			continue
+		}
+		if dir := other.directory(); dir != "" {
+			dirs = append(dirs, dir)
+		}
+	}
+	return dirs
 }
 
 // checkSecondStore refuses a location that cannot be the second store of a layer. others contains the
