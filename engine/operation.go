@@ -57,31 +57,35 @@ func (o *operation) prepareWrite(e *engine, name, key string) *storage.Error {
 	return o.prepare(e, name, key)
 }
 
-// begin starts the span and calls the hooks, and returns the context that they return. If err, the
+// begin starts the span and calls the hooks, and returns the context that they return. If checkErr, the
 // error of earlier checks, is not nil, begin only calls the hooks, which also see refused operations,
-// and returns err.
-func (o *operation) begin(ctx context.Context, err *storage.Error) (context.Context, *storage.Error) {
-	if err == nil && ctx.Err() != nil {
-		err = asError(ctx, ctx.Err())
+// and returns checkErr.
+func (o *operation) begin(ctx context.Context, checkErr *storage.Error) (context.Context, *storage.Error) {
+	if checkErr == nil && ctx.Err() != nil {
+		checkErr = asError(ctx, ctx.Err())
 	}
 	// A part of another operation of the bucket has neither a span nor hooks of its own (see within).
 	o.outer = outerOf(ctx, o.engine)
 	if o.outer != nil {
-		return ctx, err
+		return ctx, checkErr
 	}
 
-	// Start the span, call the hooks, and then limit how long a connection may stall.
-	if err == nil {
+	// A refused operation has no span.
+	if checkErr == nil {
 		o.begun = true
 		ctx = o.engine.telemetry.Start(ctx, &o.report, o.name, o.key, len(o.keys), o.signs)
 	}
-	ctx, err = o.callHooks(ctx, err)
-	if err == nil && !o.engine.desc.Local {
-		// A local store needs no stall limit.
+	ctx, err := o.callHooks(ctx, checkErr)
+	if err != nil {
+		return ctx, err
+	}
+
+	// Limit how long a connection may stall. A local store needs no limit.
+	if !o.engine.desc.Local {
 		o.wire.Stall = o.engine.retry.stall
 		ctx = serving.WithCall(ctx, &o.wire)
 	}
-	return ctx, err
+	return ctx, nil
 }
 
 // callHooks calls the hooks before the operation, and returns their context. It also returns

@@ -428,19 +428,23 @@ func requestUnlessRestart[T any](
 ) (result T, err *storage.Error) {
 	// refusal is the error of the attempt after which the upload must begin again, or nil.
 	var refusal *storage.Error
-	err = o.send(ctx, replay, func(ctx context.Context) (err error) {
+	attempt := func(ctx context.Context) error {
+		var err error
 		result, err = do(ctx)
 		if err == nil {
 			return nil
 		}
-		if attemptErr := asError(ctx, err); mustRestart(attemptErr) {
-			refusal = attemptErr
-			// A retry cannot succeed. Internal makes send stop, because send never retries it. The caller
-			// gets the refusal instead.
-			return storage.Internal
+		attemptErr := asError(ctx, err)
+		if !mustRestart(attemptErr) {
+			return err
 		}
-		return err
-	})
+
+		// A retry cannot succeed, so end the attempts: send never retries Internal. The caller gets the
+		// refusal instead.
+		refusal = attemptErr
+		return storage.Internal
+	}
+	err = o.send(ctx, replay, attempt)
 	if refusal == nil {
 		return result, err
 	}

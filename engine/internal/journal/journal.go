@@ -215,17 +215,27 @@ func isLater(head []byte) bool {
 }
 
 // parseLine adds a line of the file to the journal, and reports whether the line is valid. The
-// first line is the header, and each other line records a part or that the upload is completing.
+// first line is the header, and each other line is an entry.
 func (j *Journal) parseLine(line []byte, isFirst bool) bool {
 	if isFirst {
-		var h Header
-		if json.Unmarshal(line, &h) != nil || h.Format != format || h.Upload == "" || h.PartSize < 1 {
-			return false
-		}
-		j.header = h
-		return true
+		return j.parseHeader(line)
 	}
+	return j.parseEntry(line)
+}
 
+// parseHeader sets the header of the journal, and reports whether the line is a valid one.
+func (j *Journal) parseHeader(line []byte) bool {
+	var h Header
+	if json.Unmarshal(line, &h) != nil || h.Format != format || h.Upload == "" || h.PartSize < 1 {
+		return false
+	}
+	j.header = h
+	return true
+}
+
+// parseEntry adds an entry to the journal: a part, or the note that the upload is completing. It reports
+// whether the line is valid.
+func (j *Journal) parseEntry(line []byte) bool {
 	var event entry
 	if json.Unmarshal(line, &event) != nil {
 		return false
