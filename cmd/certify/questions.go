@@ -24,9 +24,9 @@ type question struct {
 	text     string
 	does     string   // what the library does as long as the answer is unknown
 	cost     string   // what the question needs besides a bucket
-	answers  []string // the possible results of the function ask
+	answers  []string // the possible results of the function probe
 	locks    bool     // true if the question locks objects; such a question is asked only with -locks
-	ask      func(ctx context.Context, i *inquiry) (answer string, err error)
+	probe    func(ctx context.Context, p *probe) (answer string, err error)
 }
 
 // questions are all questions, in the order of docs/maintainers/questions.md.
@@ -47,8 +47,8 @@ type notApplicable string
 // Error returns the reason why the account cannot answer the question.
 func (n notApplicable) Error() string { return string(n) }
 
-// An inquiry is the state of one question while the program asks it.
-type inquiry struct {
+// A probe creates what one question needs in the account, such as buckets, and keeps the detail of its answer.
+type probe struct {
 	c        *certification
 	buckets  []string // names of the buckets that were created for this question
 	detail   string
@@ -57,9 +57,9 @@ type inquiry struct {
 
 // newBucket creates a bucket with the given settings, which cleanUp deletes. If the store does not
 // support the settings, the error has the type notApplicable.
-func (i *inquiry) newBucket(ctx context.Context, settings ...storage.BucketOption) (storage.Bucket, error) {
-	name := i.newName()
-	_, err := i.c.service.CreateBucket(ctx, name, settings...)
+func (p *probe) newBucket(ctx context.Context, settings ...storage.BucketOption) (storage.Bucket, error) {
+	name := p.newName()
+	_, err := p.c.service.CreateBucket(ctx, name, settings...)
 	if storage.CodeOf(err) == storage.Unsupported {
 		return nil, notApplicable("the store has no such bucket: " + err.Error())
 	}
@@ -67,20 +67,20 @@ func (i *inquiry) newBucket(ctx context.Context, settings ...storage.BucketOptio
 		return nil, err
 	}
 
-	i.buckets = append(i.buckets, name)
-	return i.open(name)
+	p.buckets = append(p.buckets, name)
+	return p.open(name)
 }
 
 // newName returns the name of the next bucket that the program creates for a question.
-func (i *inquiry) newName() string { return fmt.Sprintf("%s-q%d", i.c.name, i.c.buckets.Add(1)) }
+func (p *probe) newName() string { return fmt.Sprintf("%s-q%d", p.c.name, p.c.buckets.Add(1)) }
 
 // open opens a bucket until cleanUp. Its operations are counted, and fail after an interruption.
-func (i *inquiry) open(name string, opts ...storage.OpenOption) (storage.Bucket, error) {
-	b, err := i.c.service.Bucket(name, append(opts, storage.WithHook(i.c.countUntilInterrupted))...)
+func (p *probe) open(name string, opts ...storage.OpenOption) (storage.Bucket, error) {
+	b, err := p.c.service.Bucket(name, append(opts, storage.WithHook(p.c.countUntilInterrupted))...)
 	if err != nil {
 		return nil, err
 	}
-	i.cleanups = append(i.cleanups, func(context.Context) error { return storage.Close(b) })
+	p.cleanups = append(p.cleanups, func(context.Context) error { return storage.Close(b) })
 	return b, nil
 }
 
@@ -94,8 +94,8 @@ func clientOf[C any](b storage.Bucket) (C, error) {
 }
 
 // bucketWithClient creates a bucket, and returns it with the SDK's client of the bucket.
-func bucketWithClient[C any](ctx context.Context, i *inquiry) (b storage.Bucket, client C, err error) {
-	b, err = i.newBucket(ctx)
+func bucketWithClient[C any](ctx context.Context, p *probe) (b storage.Bucket, client C, err error) {
+	b, err = p.newBucket(ctx)
 	if err != nil {
 		return nil, client, err
 	}
@@ -104,10 +104,10 @@ func bucketWithClient[C any](ctx context.Context, i *inquiry) (b storage.Bucket,
 }
 
 // name returns the name of the bucket that was created last.
-func (i *inquiry) name() string { return i.buckets[len(i.buckets)-1] }
+func (p *probe) name() string { return p.buckets[len(p.buckets)-1] }
 
 // setDetail sets the detail of the answer.
-func (i *inquiry) setDetail(format string, args ...any) { i.detail = fmt.Sprintf(format, args...) }
+func (p *probe) setDetail(format string, args ...any) { p.detail = fmt.Sprintf(format, args...) }
 
 // put stores a short object.
 func put(ctx context.Context, b storage.Uploader, key string, opts ...storage.UploadOption) error {
@@ -116,7 +116,7 @@ func put(ctx context.Context, b storage.Uploader, key string, opts ...storage.Up
 }
 
 // get makes a request without credentials, and returns the status and the body of the response.
-func (i *inquiry) get(
+func (p *probe) get(
 	ctx context.Context, method, address string, header http.Header, body string,
 ) (int, string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
@@ -128,7 +128,7 @@ func (i *inquiry) get(
 	maps.Copy(req.Header, header)
 
 	// A transport of its own leaves no connection open after the request.
-	i.c.requests.Add(1)
+	p.c.requests.Add(1)
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, Proxy: http.ProxyFromEnvironment}}
 	resp, err := client.Do(req)
 	if err != nil {
@@ -181,7 +181,7 @@ func (c *certification) ask(t *testing.T, q question) answer {
 	a := answer{ID: q.id}
 	t.Run(q.id, func(t *testing.T) {
 		var err error
-		a, err = c.inquire(t.Context(), q)
+		a, err = c.runQuestion(t.Context(), q)
 		if err != nil {
 			fmt.Println("certify:", q.id+":", err)
 		}
@@ -189,21 +189,21 @@ func (c *certification) ask(t *testing.T, q question) answer {
 	return a
 }
 
-// inquire asks one question, and then deletes what was created for it, even if the question panics. Its
+// runQuestion asks one question, and then deletes what was created for it, even if the question panics. Its
 // error is that of the question or of the deletion.
-func (c *certification) inquire(ctx context.Context, q question) (a answer, err error) {
-	i := &inquiry{c: c}
+func (c *certification) runQuestion(ctx context.Context, q question) (a answer, err error) {
+	p := &probe{c: c}
 	a = answer{ID: q.id}
 	defer func() {
-		if p := recover(); p != nil {
+		if panicked := recover(); panicked != nil {
 			a.Open = "it failed"
-			err = fmt.Errorf("panic: %v", p)
+			err = fmt.Errorf("panic: %v", panicked)
 		}
-		err = errors.Join(err, i.cleanUp(context.WithoutCancel(ctx)))
+		err = errors.Join(err, p.cleanUp(context.WithoutCancel(ctx)))
 	}()
 
 	// A question that cannot be asked here stays open, with the reason.
-	text, err := q.ask(ctx, i)
+	text, err := q.probe(ctx, p)
 	var reason notApplicable
 	if errors.As(err, &reason) {
 		a.Open = string(reason)
@@ -223,19 +223,19 @@ func (c *certification) inquire(ctx context.Context, q question) (a answer, err 
 		return a, fmt.Errorf("%q is no answer to it", text)
 	}
 	a.Answer = text
-	a.Detail = i.detail
+	a.Detail = p.detail
 	return a, nil
 }
 
 // cleanUp undoes what was done for a question, and deletes its buckets. A bucket that cannot be deleted
 // stays in the ledger, so that the program tries again at its end.
-func (i *inquiry) cleanUp(ctx context.Context) error {
+func (p *probe) cleanUp(ctx context.Context) error {
 	var failures []error
-	for _, undo := range slices.Backward(i.cleanups) {
+	for _, undo := range slices.Backward(p.cleanups) {
 		failures = append(failures, undo(ctx))
 	}
-	for _, name := range i.buckets {
-		failures = append(failures, i.c.deleteBucket(ctx, name))
+	for _, name := range p.buckets {
+		failures = append(failures, p.c.deleteBucket(ctx, name))
 	}
 	return errors.Join(failures...)
 }

@@ -23,7 +23,7 @@ var azureQuestions = []question{
 		does:     "either is right: a copy then has none",
 		cost:     "3 requests",
 		answers:  []string{"yes", "no"},
-		ask:      askTagsOfAttrs,
+		probe:    probeTagsOfAttrs,
 	}, {
 		id:       "azure-sas-limit",
 		provider: "azure",
@@ -32,7 +32,7 @@ var azureQuestions = []question{
 		does:     "the start is 15 minutes before now",
 		cost:     "3 requests",
 		answers:  []string{"yes", "no"},
-		ask:      askSASLimit,
+		probe:    probeSASLimit,
 	}, {
 		id:       "azure-copy-source",
 		provider: "azure",
@@ -41,7 +41,7 @@ var azureQuestions = []question{
 		does:     "that code, and `PublicAccessNotPermitted` if the source can be read, let the bytes pass through the process",
 		cost:     "5 requests",
 		answers:  []string{"the service reads its sources", "yes", "no"},
-		ask:      askCopySource,
+		probe:    probeCopySource,
 	}, {
 		id:       "azure-refused-characters",
 		provider: "azure",
@@ -50,7 +50,7 @@ var azureQuestions = []question{
 		does:     "its 400 is `InvalidArgument` with a hint",
 		cost:     "6 requests",
 		answers:  []string{"none", "some"},
-		ask:      askRefusedCharacters,
+		probe:    probeRefusedCharacters,
 	}, {
 		id:       "azure-block-crc64",
 		provider: "azure",
@@ -59,7 +59,7 @@ var azureQuestions = []question{
 		does:     "it is compared if it is there",
 		cost:     "1 request",
 		answers:  []string{"yes", "no"},
-		ask:      askBlockCRC64,
+		probe:    probeBlockCRC64,
 	}, {
 		id:       "azure-block-ids",
 		provider: "azure",
@@ -68,7 +68,7 @@ var azureQuestions = []question{
 		does:     "yes, as its page says of the encoded value; Azurite says no, and then the key is `Locked`",
 		cost:     "2 requests",
 		answers:  []string{"yes", "no"},
-		ask:      askBlockIDs,
+		probe:    probeBlockIDs,
 	}, {
 		id:       "azure-leftover-blocks",
 		provider: "azure",
@@ -77,7 +77,7 @@ var azureQuestions = []question{
 		does:     "yes, as the page of Put Block List says; Azurite keeps them",
 		cost:     "3 requests",
 		answers:  []string{"yes", "no"},
-		ask:      askLeftoverBlocks,
+		probe:    probeLeftoverBlocks,
 	}, {
 		id:       "azure-uncommitted-create",
 		provider: "azure",
@@ -86,7 +86,7 @@ var azureQuestions = []question{
 		does:     "yes: no blob is there. Azurite says that it exists",
 		cost:     "2 requests",
 		answers:  []string{"yes", "no"},
-		ask:      askUncommittedCreate,
+		probe:    probeUncommittedCreate,
 	}, {
 		id:       "azure-part-versions",
 		provider: "azure",
@@ -95,7 +95,7 @@ var azureQuestions = []question{
 		does:     "each part is removed with its version",
 		cost:     "15 requests",
 		answers:  []string{"yes", "no"},
-		ask:      askPartVersions,
+		probe:    probePartVersions,
 	}, {
 		id:       "azure-verdict",
 		provider: "azure",
@@ -104,7 +104,7 @@ var azureQuestions = []question{
 		does:     "tags of a scanner are not copied",
 		cost:     "up to 30 requests, in a minute",
 		answers:  []string{"yes", "no, it fails", "no, it has the verdict"},
-		ask:      askVerdict,
+		probe:    probeVerdict,
 	}, {
 		id:       "azure-tier",
 		provider: "azure",
@@ -113,7 +113,7 @@ var azureQuestions = []question{
 		does:     "`BlobAccessTierNotSupportedForAccountType` is InvalidArgument",
 		cost:     "1 request",
 		answers:  []string{"none: the account has it", "invalid argument", "another"},
-		ask:      askTier,
+		probe:    probeTier,
 	}, {
 		id:       "azure-kept-tier",
 		provider: "azure",
@@ -122,7 +122,7 @@ var azureQuestions = []question{
 		does:     "`Upload` does not tell the class of such an object",
 		cost:     "3 requests",
 		answers:  []string{"yes", "no"},
-		ask:      askKeptTier,
+		probe:    probeKeptTier,
 	}, {
 		id:       "azure-hierarchical-versions",
 		provider: "azure",
@@ -131,7 +131,7 @@ var azureQuestions = []question{
 		does:     "after a refusal, `DeleteBucket` lists without versions, because such an account has none",
 		cost:     "2 requests",
 		answers:  []string{"a listing", "a refusal"},
-		ask:      askHierarchicalVersions,
+		probe:    probeHierarchicalVersions,
 	}, {
 		id:       "azure-default-immutability",
 		provider: "azure",
@@ -140,7 +140,7 @@ var azureQuestions = []question{
 		does:     "a write with locks asks the container first, and is `Unsupported` if it does not say so",
 		cost:     "1 request",
 		answers:  []string{"yes, it has none", "yes, it has it", "no"},
-		ask:      askDefaultImmutability,
+		probe:    probeDefaultImmutability,
 	}, {
 		id:       "azure-version-immutability",
 		provider: "azure",
@@ -150,14 +150,14 @@ var azureQuestions = []question{
 		cost:     "7 requests, on the container that -immutable names, which stays. Its object is locked for an hour, and removed at once",
 		answers:  []string{"yes", "no, it is not kept", "no, it stays"},
 		locks:    true,
-		ask:      askVersionImmutability,
+		probe:    probeVersionImmutability,
 	},
 }
 
-// askTagsOfAttrs asks whether Attrs counts the tags of an object if the credentials may not read
+// probeTagsOfAttrs tests whether Attrs counts the tags of an object if the credentials may not read
 // them.
-func askTagsOfAttrs(ctx context.Context, i *inquiry) (string, error) {
-	b, err := i.newBucket(ctx)
+func probeTagsOfAttrs(ctx context.Context, p *probe) (string, error) {
+	b, err := p.newBucket(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -192,14 +192,14 @@ func askTagsOfAttrs(ctx context.Context, i *inquiry) (string, error) {
 // validity starts in the past.
 const signedSlack = 15 * time.Minute
 
-// askSASLimit asks whether a signed URL works if it is valid for exactly as long as the account's policy
+// probeSASLimit tests whether a signed URL works if it is valid for exactly as long as the account's policy
 // permits.
-func askSASLimit(ctx context.Context, i *inquiry) (string, error) {
-	if i.c.sasLimit <= signedSlack {
+func probeSASLimit(ctx context.Context, p *probe) (string, error) {
+	if p.c.sasLimit <= signedSlack {
 		return "", notApplicable("-sas-limit tells no limit above 15 minutes")
 	}
 
-	b, err := i.newBucket(ctx)
+	b, err := p.newBucket(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -208,26 +208,26 @@ func askSASLimit(ctx context.Context, i *inquiry) (string, error) {
 	}
 
 	// A signed URL is valid from signedSlack before the present, and the policy limits the whole time.
-	link, err := b.SignedDownloadURL(ctx, "a", storage.WithTTL(i.c.sasLimit-signedSlack))
+	link, err := b.SignedDownloadURL(ctx, "a", storage.WithTTL(p.c.sasLimit-signedSlack))
 	if err != nil {
 		return "", err
 	}
-	status, _, err := i.get(ctx, link.Method, link.URL, link.Header, "")
+	status, _, err := p.get(ctx, link.Method, link.URL, link.Header, "")
 	if err != nil {
 		return "", err
 	}
 
-	i.setDetail("status %d", status)
+	p.setDetail("status %d", status)
 	if status == http.StatusOK {
 		return "yes", nil
 	}
 	return "no", nil
 }
 
-// askCopySource asks whether the service refuses a signed URL as the source of a copy, as the driver
+// probeCopySource tests whether the service refuses a signed URL as the source of a copy, as the driver
 // uses it for parts.
-func askCopySource(ctx context.Context, i *inquiry) (string, error) {
-	b, client, err := bucketWithClient[*container.Client](ctx, i)
+func probeCopySource(ctx context.Context, p *probe) (string, error) {
+	b, client, err := bucketWithClient[*container.Client](ctx, p)
 	if err != nil {
 		return "", err
 	}
@@ -253,17 +253,17 @@ func askCopySource(ctx context.Context, i *inquiry) (string, error) {
 		return "", err
 	}
 
-	i.setDetail("status %d, %s", respErr.StatusCode, respErr.ErrorCode)
+	p.setDetail("status %d, %s", respErr.StatusCode, respErr.ErrorCode)
 	if respErr.ErrorCode == "CannotVerifyCopySource" {
 		return "yes", nil
 	}
 	return "no", nil
 }
 
-// askRefusedCharacters asks which characters the service refuses in a key although this library permits them. It tries
+// probeRefusedCharacters tests which characters the service refuses in a key although this library permits them. It tries
 // those about which Azure's documentation and servers differ.
-func askRefusedCharacters(ctx context.Context, i *inquiry) (string, error) {
-	b, err := i.newBucket(ctx)
+func probeRefusedCharacters(ctx context.Context, p *probe) (string, error) {
+	b, err := p.newBucket(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -282,7 +282,7 @@ func askRefusedCharacters(ctx context.Context, i *inquiry) (string, error) {
 		refused = append(refused, fmt.Sprintf("U+%04X", char))
 	}
 
-	i.setDetail("%s", strings.Join(refused, " "))
+	p.setDetail("%s", strings.Join(refused, " "))
 	if len(refused) > 0 {
 		return "some", nil
 	}
@@ -292,12 +292,12 @@ func askRefusedCharacters(ctx context.Context, i *inquiry) (string, error) {
 // verdictTime is the longest wait for the verdict of Microsoft Defender about an object.
 const verdictTime = time.Minute
 
-// askVerdict asks whether a copy leaves out the tags that a scanner for malware has set.
-func askVerdict(ctx context.Context, i *inquiry) (string, error) {
-	if !i.c.defender {
+// probeVerdict tests whether a copy leaves out the tags that a scanner for malware has set.
+func probeVerdict(ctx context.Context, p *probe) (string, error) {
+	if !p.c.defender {
 		return "", notApplicable("without -defender, nobody waits for a verdict")
 	}
-	b, client, err := bucketWithClient[*container.Client](ctx, i)
+	b, client, err := bucketWithClient[*container.Client](ctx, p)
 	if err != nil {
 		return "", err
 	}
@@ -306,12 +306,12 @@ func askVerdict(ctx context.Context, i *inquiry) (string, error) {
 	if err := put(ctx, b, "a"); err != nil {
 		return "", err
 	}
-	if err := i.waitForTags(ctx, client, "a"); err != nil {
+	if err := p.waitForTags(ctx, client, "a"); err != nil {
 		return "", err
 	}
 
 	if _, err := storage.Copy(ctx, b, "copy", b, "a"); err != nil {
-		i.setDetail("%s", storage.CodeOf(err))
+		p.setDetail("%s", storage.CodeOf(err))
 		return "no, it fails", nil
 	}
 	isTagged, err := hasTags(ctx, client, "copy")
@@ -326,10 +326,10 @@ func askVerdict(ctx context.Context, i *inquiry) (string, error) {
 
 // waitForTags waits until an object has tags, which a scanner for malware sets with its verdict. If there are none
 // after verdictTime, the error has the type notApplicable.
-func (i *inquiry) waitForTags(ctx context.Context, client *container.Client, key string) error {
+func (p *probe) waitForTags(ctx context.Context, client *container.Client, key string) error {
 	const pollInterval = 2 * time.Second
 	for start := time.Now(); time.Since(start) < verdictTime; {
-		if i.c.interrupted.Load() {
+		if p.c.interrupted.Load() {
 			return storage.Canceled
 		}
 		time.Sleep(pollInterval)

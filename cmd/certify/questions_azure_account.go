@@ -12,9 +12,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// askTier asks which error an upload has with a storage class that the account lacks.
-func askTier(ctx context.Context, i *inquiry) (string, error) {
-	b, err := i.newBucket(ctx)
+// probeTier tests which error an upload has with a storage class that the account lacks.
+func probeTier(ctx context.Context, p *probe) (string, error) {
+	b, err := p.newBucket(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -30,14 +30,14 @@ func askTier(ctx context.Context, i *inquiry) (string, error) {
 	if storageErr.Code == storage.InvalidArgument {
 		return "invalid argument", nil
 	}
-	i.setDetail("%s, status %d", storageErr.Code, storageErr.Status)
+	p.setDetail("%s, status %d", storageErr.Code, storageErr.Status)
 	return "another", nil
 }
 
-// askKeptTier asks whether an object keeps its tier if an upload without a storage class replaces
+// probeKeptTier tests whether an object keeps its tier if an upload without a storage class replaces
 // it.
-func askKeptTier(ctx context.Context, i *inquiry) (string, error) {
-	b, err := i.newBucket(ctx)
+func probeKeptTier(ctx context.Context, p *probe) (string, error) {
+	b, err := p.newBucket(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -57,16 +57,16 @@ func askKeptTier(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	i.setDetail("%s", attrs.StorageClass)
+	p.setDetail("%s", attrs.StorageClass)
 	if attrs.StorageClass == "Cool" {
 		return "yes", nil
 	}
 	return "no", nil
 }
 
-// askHierarchicalVersions asks whether a hierarchical account refuses a listing with versions.
-func askHierarchicalVersions(ctx context.Context, i *inquiry) (string, error) {
-	_, client, err := bucketWithClient[*container.Client](ctx, i)
+// probeHierarchicalVersions tests whether a hierarchical account refuses a listing with versions.
+func probeHierarchicalVersions(ctx context.Context, p *probe) (string, error) {
+	_, client, err := bucketWithClient[*container.Client](ctx, p)
 	if err != nil {
 		return "", err
 	}
@@ -86,16 +86,16 @@ func askHierarchicalVersions(ctx context.Context, i *inquiry) (string, error) {
 		return "a listing", nil
 	}
 	if refused, ok := errors.AsType[*azcore.ResponseError](err); ok {
-		i.setDetail("status %d, %s", refused.StatusCode, refused.ErrorCode)
+		p.setDetail("status %d, %s", refused.StatusCode, refused.ErrorCode)
 		return "a refusal", nil
 	}
 	return "", err
 }
 
-// askDefaultImmutability asks whether the properties of a new container tell if it has version-level
+// probeDefaultImmutability tests whether the properties of a new container tell if it has version-level
 // immutability.
-func askDefaultImmutability(ctx context.Context, i *inquiry) (string, error) {
-	_, client, err := bucketWithClient[*container.Client](ctx, i)
+func probeDefaultImmutability(ctx context.Context, p *probe) (string, error) {
+	_, client, err := bucketWithClient[*container.Client](ctx, p)
 	if err != nil {
 		return "", err
 	}
@@ -114,18 +114,18 @@ func askDefaultImmutability(ctx context.Context, i *inquiry) (string, error) {
 	return "yes, it has none", nil
 }
 
-// askVersionImmutability asks whether a locked version is kept until its lock is ended. It uses the
+// probeVersionImmutability tests whether a locked version is kept until its lock is ended. It uses the
 // container of -immutable, because a new one usually has no version-level immutability.
-func askVersionImmutability(ctx context.Context, i *inquiry) (string, error) {
-	if i.c.immutable == "" {
+func probeVersionImmutability(ctx context.Context, p *probe) (string, error) {
+	if p.c.immutable == "" {
 		return "", notApplicable("-immutable names no container")
 	}
-	b, err := i.open(i.c.immutable, storage.WithVersioning(true))
+	b, err := p.open(p.c.immutable, storage.WithVersioning(true))
 	if err != nil {
 		return "", err
 	}
 
-	key := i.c.name + "/locked"
+	key := p.c.name + "/locked"
 	attrs, err := b.Upload(ctx, key, strings.NewReader("text"),
 		storage.WithRetention(time.Now().Add(time.Hour), storage.Governance))
 	if storage.CodeOf(err) == storage.Unsupported {
@@ -137,7 +137,7 @@ func askVersionImmutability(ctx context.Context, i *inquiry) (string, error) {
 
 	// Whatever the answer is, the container must not keep the object.
 	endLock := func(ctx context.Context) error { return removeGovernedVersions(ctx, b, key) }
-	i.cleanups = append(i.cleanups, endLock)
+	p.cleanups = append(p.cleanups, endLock)
 
 	// A version cannot be removed by its id while it is current.
 	if err := b.Remove(ctx, key); err != nil {
@@ -153,7 +153,7 @@ func askVersionImmutability(ctx context.Context, i *inquiry) (string, error) {
 
 	// The version is locked. In the mode Governance, these credentials may end the lock.
 	if err := endLock(ctx); err != nil {
-		i.setDetail("%s", storage.CodeOf(err))
+		p.setDetail("%s", storage.CodeOf(err))
 		return "no, it stays", nil
 	}
 	return "yes", nil

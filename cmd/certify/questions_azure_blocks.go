@@ -13,9 +13,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// askBlockCRC64 asks whether Put Block returns a checksum if the request had none.
-func askBlockCRC64(ctx context.Context, i *inquiry) (string, error) {
-	_, client, err := bucketWithClient[*container.Client](ctx, i)
+// probeBlockCRC64 tests whether Put Block returns a checksum if the request had none.
+func probeBlockCRC64(ctx context.Context, p *probe) (string, error) {
+	_, client, err := bucketWithClient[*container.Client](ctx, p)
 	if err != nil {
 		return "", err
 	}
@@ -38,10 +38,10 @@ func stageBlock(ctx context.Context, client *container.Client, id string) (block
 	return client.NewBlockBlobClient("a").StageBlock(ctx, id, streaming.NopCloser(strings.NewReader("text")), nil)
 }
 
-// askBlockIDs asks whether the ids of the blocks of one blob may have 4 and 6 bytes, whose encodings are
+// probeBlockIDs tests whether the ids of the blocks of one blob may have 4 and 6 bytes, whose encodings are
 // equally long.
-func askBlockIDs(ctx context.Context, i *inquiry) (string, error) {
-	_, client, err := bucketWithClient[*container.Client](ctx, i)
+func probeBlockIDs(ctx context.Context, p *probe) (string, error) {
+	_, client, err := bucketWithClient[*container.Client](ctx, p)
 	if err != nil {
 		return "", err
 	}
@@ -56,15 +56,15 @@ func askBlockIDs(ctx context.Context, i *inquiry) (string, error) {
 		return "yes", nil
 	}
 	if refused, ok := errors.AsType[*azcore.ResponseError](err); ok {
-		i.setDetail("status %d, %s", refused.StatusCode, refused.ErrorCode)
+		p.setDetail("status %d, %s", refused.StatusCode, refused.ErrorCode)
 		return "no", nil
 	}
 	return "", err
 }
 
-// askLeftoverBlocks asks whether Put Blob drops the uncommitted blocks of its key.
-func askLeftoverBlocks(ctx context.Context, i *inquiry) (string, error) {
-	b, client, err := bucketWithClient[*container.Client](ctx, i)
+// probeLeftoverBlocks tests whether Put Blob drops the uncommitted blocks of its key.
+func probeLeftoverBlocks(ctx context.Context, p *probe) (string, error) {
+	b, client, err := bucketWithClient[*container.Client](ctx, p)
 	if err != nil {
 		return "", err
 	}
@@ -86,10 +86,10 @@ func askLeftoverBlocks(ctx context.Context, i *inquiry) (string, error) {
 	return "yes", nil
 }
 
-// askUncommittedCreate asks whether a conditional Put Blob creates a blob whose key has uncommitted
+// probeUncommittedCreate tests whether a conditional Put Blob creates a blob whose key has uncommitted
 // blocks.
-func askUncommittedCreate(ctx context.Context, i *inquiry) (string, error) {
-	b, client, err := bucketWithClient[*container.Client](ctx, i)
+func probeUncommittedCreate(ctx context.Context, p *probe) (string, error) {
+	b, client, err := bucketWithClient[*container.Client](ctx, p)
 	if err != nil {
 		return "", err
 	}
@@ -104,15 +104,15 @@ func askUncommittedCreate(ctx context.Context, i *inquiry) (string, error) {
 	return "yes", err
 }
 
-// askPartVersions asks whether a container that keeps versions also keeps those of the parts of an open
+// probePartVersions tests whether a container that keeps versions also keeps those of the parts of an open
 // upload.
-func askPartVersions(ctx context.Context, i *inquiry) (string, error) {
-	if _, err := i.newBucket(ctx); err != nil {
+func probePartVersions(ctx context.Context, p *probe) (string, error) {
+	if _, err := p.newBucket(ctx); err != nil {
 		return "", err
 	}
 
 	// A bucket shows versions only if it is opened with this option.
-	b, err := i.open(i.name(), storage.WithVersioning(true))
+	b, err := p.open(p.name(), storage.WithVersioning(true))
 	if err != nil {
 		return "", err
 	}
@@ -136,7 +136,7 @@ func askPartVersions(ctx context.Context, i *inquiry) (string, error) {
 		return "", err
 	}
 
-	i.setDetail("%d", versionCount)
+	p.setDetail("%d", versionCount)
 	if versionCount > 0 {
 		return "yes", nil
 	}

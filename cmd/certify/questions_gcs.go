@@ -29,7 +29,7 @@ var gcsQuestions = []question{
 		does:     "reads are made so that no cache may answer them",
 		cost:     "12 requests",
 		answers:  []string{"yes", "no"},
-		ask:      askPublicCache,
+		probe:    probePublicCache,
 	}, {
 		id:       "gcs-conditional-read",
 		provider: "gcs",
@@ -38,7 +38,7 @@ var gcsQuestions = []question{
 		does:     "no response that a cache may have sent is used, a refusal neither",
 		cost:     "10 requests",
 		answers:  []string{"yes", "no"},
-		ask:      askConditionalRead,
+		probe:    probeConditionalRead,
 	}, {
 		id:       "gcs-hold-left-out",
 		provider: "gcs",
@@ -47,7 +47,7 @@ var gcsQuestions = []question{
 		does:     "it is sent for parts; a hold that is there all the same ends before the part is removed",
 		cost:     "8 requests",
 		answers:  []string{"yes", "no"},
-		ask:      askHoldLeftOut,
+		probe:    probeHoldLeftOut,
 	}, {
 		id:       "gcs-folders",
 		provider: "gcs",
@@ -56,7 +56,7 @@ var gcsQuestions = []question{
 		does:     "the folder of an upload is removed, and `.omnibucket./parts/` stays",
 		cost:     "15 requests",
 		answers:  []string{"yes", "no"},
-		ask:      askFolders,
+		probe:    probeFolders,
 	}, {
 		id:       "gcs-empty-folders",
 		provider: "gcs",
@@ -65,7 +65,7 @@ var gcsQuestions = []question{
 		does:     "the hint of `BucketNotEmpty` names them",
 		cost:     "4 requests",
 		answers:  []string{"yes", "no"},
-		ask:      askEmptyFolder,
+		probe:    probeEmptyFolder,
 	}, {
 		id:       "gcs-idempotency-token",
 		provider: "gcs",
@@ -74,7 +74,7 @@ var gcsQuestions = []question{
 		does:     "it is sent, and no outcome rests on it",
 		cost:     "4 requests",
 		answers:  []string{"both", "insertions", "removals", "neither"},
-		ask:      askToken,
+		probe:    probeToken,
 	}, {
 		id:       "gcs-default-hold",
 		provider: "gcs",
@@ -83,7 +83,7 @@ var gcsQuestions = []question{
 		does:     "a part whose upload was completed is `ObjectNotFound`",
 		cost:     "15 requests",
 		answers:  []string{"yes", "no"},
-		ask:      askDefaultHold,
+		probe:    probeDefaultHold,
 	}, {
 		id:       "gcs-retention-policy",
 		provider: "gcs",
@@ -92,7 +92,7 @@ var gcsQuestions = []question{
 		does:     "the response to the marker says until when it is kept: `BeginUpload` is Unsupported",
 		cost:     "10 requests",
 		answers:  []string{"yes", "no"},
-		ask:      askRetentionPolicy,
+		probe:    probeRetentionPolicy,
 	},
 }
 
@@ -105,8 +105,8 @@ type cachedObject struct {
 }
 
 // newCachedObject creates a public object, reads it so that Google's caches have it, and overwrites it.
-func (i *inquiry) newCachedObject(ctx context.Context) (*cachedObject, error) {
-	_, err := i.newBucket(ctx, storage.WithPublicAccess(true))
+func (p *probe) newCachedObject(ctx context.Context) (*cachedObject, error) {
+	_, err := p.newBucket(ctx, storage.WithPublicAccess(true))
 	if storage.CodeOf(err) == storage.PermissionDenied {
 		return nil, notApplicable("the account makes no bucket public")
 	}
@@ -115,7 +115,7 @@ func (i *inquiry) newCachedObject(ctx context.Context) (*cachedObject, error) {
 	}
 
 	o := &cachedObject{}
-	if o.bucket, err = i.open(i.name(), storage.WithPublicAccess(true)); err != nil {
+	if o.bucket, err = p.open(p.name(), storage.WithPublicAccess(true)); err != nil {
 		return nil, err
 	}
 	oldAttrs, err := o.bucket.Upload(ctx, "a", strings.NewReader("old"))
@@ -126,7 +126,7 @@ func (i *inquiry) newCachedObject(ctx context.Context) (*cachedObject, error) {
 		return nil, err
 	}
 
-	if err := i.fillCaches(ctx, o.address); err != nil {
+	if err := p.fillCaches(ctx, o.address); err != nil {
 		return nil, err
 	}
 	newAttrs, err := o.bucket.Upload(ctx, "a", strings.NewReader("new"))
@@ -141,10 +141,10 @@ func (i *inquiry) newCachedObject(ctx context.Context) (*cachedObject, error) {
 }
 
 // fillCaches reads a public object several times, to reach several of the caches.
-func (i *inquiry) fillCaches(ctx context.Context, address string) error {
+func (p *probe) fillCaches(ctx context.Context, address string) error {
 	const reads = 3
 	for range reads {
-		status, _, err := i.get(ctx, http.MethodGet, address, nil, "")
+		status, _, err := p.get(ctx, http.MethodGet, address, nil, "")
 		if err != nil {
 			return err
 		}
@@ -155,10 +155,10 @@ func (i *inquiry) fillCaches(ctx context.Context, address string) error {
 	return nil
 }
 
-// askPublicCache asks whether a read with credentials returns the new bytes of an overwritten public
+// probePublicCache tests whether a read with credentials returns the new bytes of an overwritten public
 // object. Its detail tells which reads without credentials return old bytes from Google's cache.
-func askPublicCache(ctx context.Context, i *inquiry) (string, error) {
-	o, err := i.newCachedObject(ctx)
+func probePublicCache(ctx context.Context, p *probe) (string, error) {
+	o, err := p.newCachedObject(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -175,13 +175,13 @@ func askPublicCache(ctx context.Context, i *inquiry) (string, error) {
 	}
 	var results []string
 	for _, read := range reads {
-		_, text, err := i.get(ctx, http.MethodGet, read.address, read.header, "")
+		_, text, err := p.get(ctx, http.MethodGet, read.address, read.header, "")
 		if err != nil {
 			return "", err
 		}
 		results = append(results, read.name+": "+text)
 	}
-	i.setDetail("without credentials, %s", strings.Join(results, ", "))
+	p.setDetail("without credentials, %s", strings.Join(results, ", "))
 
 	// The question itself is about a read with credentials.
 	text, _, err := storage.ReadAll(ctx, o.bucket, "a")
@@ -194,20 +194,20 @@ func askPublicCache(ctx context.Context, i *inquiry) (string, error) {
 	return "no", nil
 }
 
-// askConditionalRead asks whether Google's cache ignores a condition of a read. It reads an overwritten
+// probeConditionalRead tests whether Google's cache ignores a condition of a read. It reads an overwritten
 // object on the condition that the old generation is current.
-func askConditionalRead(ctx context.Context, i *inquiry) (string, error) {
-	o, err := i.newCachedObject(ctx)
+func probeConditionalRead(ctx context.Context, p *probe) (string, error) {
+	o, err := p.newCachedObject(ctx)
 	if err != nil {
 		return "", err
 	}
 
 	condition := http.Header{"X-Goog-If-Generation-Match": {o.oldGeneration}}
-	status, _, err := i.get(ctx, http.MethodGet, o.address, condition, "")
+	status, _, err := p.get(ctx, http.MethodGet, o.address, condition, "")
 	if err != nil {
 		return "", err
 	}
-	i.setDetail("status %d", status)
+	p.setDetail("status %d", status)
 	if status == http.StatusPreconditionFailed {
 		return "no", nil
 	}
@@ -216,8 +216,8 @@ func askConditionalRead(ctx context.Context, i *inquiry) (string, error) {
 
 // googleClient returns a client of the JSON API, and the project of the address. For an emulator, or
 // without a project, the error has the type notApplicable.
-func (i *inquiry) googleClient(ctx context.Context) (*raw.Service, string, error) {
-	address, err := url.Parse(i.c.address)
+func (p *probe) googleClient(ctx context.Context) (*raw.Service, string, error) {
+	address, err := url.Parse(p.c.address)
 	if err != nil {
 		return nil, "", err
 	}
@@ -234,16 +234,16 @@ func (i *inquiry) googleClient(ctx context.Context) (*raw.Service, string, error
 
 // newHierarchicalBucket creates a bucket with a hierarchical namespace, which has folders. It returns a
 // client of the JSON API and the name of the bucket.
-func (i *inquiry) newHierarchicalBucket(ctx context.Context) (*raw.Service, string, error) {
-	service, project, err := i.googleClient(ctx)
+func (p *probe) newHierarchicalBucket(ctx context.Context) (*raw.Service, string, error) {
+	service, project, err := p.googleClient(ctx)
 	if err != nil {
 		return nil, "", err
 	}
 
 	// Record the name first, because the bucket may exist even if the response is lost.
-	name := i.newName()
-	i.c.ledger.add(name)
-	i.buckets = append(i.buckets, name)
+	name := p.newName()
+	p.c.ledger.add(name)
+	p.buckets = append(p.buckets, name)
 	_, err = service.Buckets.Insert(project, &raw.Bucket{
 		Name:                  name,
 		HierarchicalNamespace: &raw.BucketHierarchicalNamespace{Enabled: true},
@@ -254,17 +254,17 @@ func (i *inquiry) newHierarchicalBucket(ctx context.Context) (*raw.Service, stri
 	if err != nil {
 		return nil, "", err
 	}
-	i.cleanups = append(i.cleanups, func(ctx context.Context) error { return removeFolders(ctx, service, name) })
+	p.cleanups = append(p.cleanups, func(ctx context.Context) error { return removeFolders(ctx, service, name) })
 	return service, name, nil
 }
 
-// askFolders asks whether an open upload leaves folders in a hierarchical bucket.
-func askFolders(ctx context.Context, i *inquiry) (string, error) {
-	service, name, err := i.newHierarchicalBucket(ctx)
+// probeFolders tests whether an open upload leaves folders in a hierarchical bucket.
+func probeFolders(ctx context.Context, p *probe) (string, error) {
+	service, name, err := p.newHierarchicalBucket(ctx)
 	if err != nil {
 		return "", err
 	}
-	b, err := i.open(name)
+	b, err := p.open(name)
 	if err != nil {
 		return "", err
 	}
@@ -276,15 +276,15 @@ func askFolders(ctx context.Context, i *inquiry) (string, error) {
 		return "", err
 	}
 	if len(folders.Items) > 0 {
-		i.setDetail("%d folders", len(folders.Items))
+		p.setDetail("%d folders", len(folders.Items))
 		return "yes", nil
 	}
 	return "no", nil
 }
 
-// askEmptyFolder asks whether a hierarchical bucket can be deleted while it has an empty folder.
-func askEmptyFolder(ctx context.Context, i *inquiry) (string, error) {
-	service, name, err := i.newHierarchicalBucket(ctx)
+// probeEmptyFolder tests whether a hierarchical bucket can be deleted while it has an empty folder.
+func probeEmptyFolder(ctx context.Context, p *probe) (string, error) {
+	service, name, err := p.newHierarchicalBucket(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -297,27 +297,27 @@ func askEmptyFolder(ctx context.Context, i *inquiry) (string, error) {
 		return "yes", nil
 	}
 	if apiErr, ok := errors.AsType[*googleapi.Error](err); ok {
-		i.setDetail("status %d", apiErr.Code)
+		p.setDetail("status %d", apiErr.Code)
 		return "no", nil
 	}
 	return "", err
 }
 
-// askToken asks which requests succeed a second time with the same idempotency token: those that insert
+// probeToken tests which requests succeed a second time with the same idempotency token: those that insert
 // an object, those that remove one, or both.
-func askToken(ctx context.Context, i *inquiry) (string, error) {
-	service, _, err := i.googleClient(ctx)
+func probeToken(ctx context.Context, p *probe) (string, error) {
+	service, _, err := p.googleClient(ctx)
 	if err != nil {
 		return "", err
 	}
-	if _, err := i.newBucket(ctx); err != nil {
+	if _, err := p.newBucket(ctx); err != nil {
 		return "", err
 	}
 
 	const header = "X-Goog-Gcs-Idempotency-Token"
 	// With IfGenerationMatch(0), the second insertion can succeed only because of the token.
 	inserts, err := succeedsTwice(func(token string) error {
-		call := service.Objects.Insert(i.name(), &raw.Object{Name: "a"}).
+		call := service.Objects.Insert(p.name(), &raw.Object{Name: "a"}).
 			IfGenerationMatch(0).Media(strings.NewReader("text")).Context(ctx)
 		call.Header().Set(header, token)
 		_, err := call.Do()
@@ -329,7 +329,7 @@ func askToken(ctx context.Context, i *inquiry) (string, error) {
 
 	// The second removal of the same object can succeed only because of the token.
 	deletes, err := succeedsTwice(func(token string) error {
-		call := service.Objects.Delete(i.name(), "a").Context(ctx)
+		call := service.Objects.Delete(p.name(), "a").Context(ctx)
 		call.Header().Set(header, token)
 		return call.Do()
 	})
@@ -399,8 +399,8 @@ func uploadOnePart(ctx context.Context, b storage.Bucket) (storage.MultipartUplo
 
 // newHeldBucket creates a bucket that sets an event-based hold on every new object. If the server has
 // no such buckets, the error has the type notApplicable.
-func (i *inquiry) newHeldBucket(ctx context.Context) (storage.Bucket, error) {
-	b, err := i.newBucket(ctx)
+func (p *probe) newHeldBucket(ctx context.Context) (storage.Bucket, error) {
+	b, err := p.newBucket(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -409,12 +409,12 @@ func (i *inquiry) newHeldBucket(ctx context.Context) (storage.Bucket, error) {
 		return nil, err
 	}
 
-	bucket := client.Bucket(i.name())
+	bucket := client.Bucket(p.name())
 	if _, err := bucket.Update(ctx, gcs.BucketAttrsToUpdate{DefaultEventBasedHold: true}); err != nil {
 		return nil, err
 	}
 	// A held object cannot be removed, so the clean-up begins with the holds.
-	i.cleanups = append(i.cleanups, func(ctx context.Context) error { return releaseHolds(ctx, bucket) })
+	p.cleanups = append(p.cleanups, func(ctx context.Context) error { return releaseHolds(ctx, bucket) })
 
 	attrs, err := bucket.Attrs(ctx)
 	if err != nil {
@@ -426,9 +426,9 @@ func (i *inquiry) newHeldBucket(ctx context.Context) (storage.Bucket, error) {
 	return b, nil
 }
 
-// askDefaultHold asks whether a completed upload refuses further parts in a bucket with a default hold.
-func askDefaultHold(ctx context.Context, i *inquiry) (string, error) {
-	b, err := i.newHeldBucket(ctx)
+// probeDefaultHold tests whether a completed upload refuses further parts in a bucket with a default hold.
+func probeDefaultHold(ctx context.Context, p *probe) (string, error) {
+	b, err := p.newHeldBucket(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -440,19 +440,19 @@ func askDefaultHold(ctx context.Context, i *inquiry) (string, error) {
 	return refusalAnswer(err, storage.ObjectNotFound)
 }
 
-// askHoldLeftOut asks whether an upload can leave out the default hold of its bucket.
-func askHoldLeftOut(ctx context.Context, i *inquiry) (string, error) {
-	service, _, err := i.googleClient(ctx)
+// probeHoldLeftOut tests whether an upload can leave out the default hold of its bucket.
+func probeHoldLeftOut(ctx context.Context, p *probe) (string, error) {
+	service, _, err := p.googleClient(ctx)
 	if err != nil {
 		return "", err
 	}
-	if _, err := i.newHeldBucket(ctx); err != nil {
+	if _, err := p.newHeldBucket(ctx); err != nil {
 		return "", err
 	}
 
 	// Without ForceSendFields, the client would not send a field that is false.
 	attrs := &raw.Object{Name: "a", ForceSendFields: []string{"EventBasedHold"}}
-	object, err := service.Objects.Insert(i.name(), attrs).Media(strings.NewReader("text")).Context(ctx).Do()
+	object, err := service.Objects.Insert(p.name(), attrs).Media(strings.NewReader("text")).Context(ctx).Do()
 	if err != nil {
 		return "", err
 	}
@@ -462,17 +462,17 @@ func askHoldLeftOut(ctx context.Context, i *inquiry) (string, error) {
 	return "yes", nil
 }
 
-// askRetentionPolicy asks whether a bucket with a retention policy refuses BeginUpload.
-func askRetentionPolicy(ctx context.Context, i *inquiry) (string, error) {
-	b, client, err := bucketWithClient[*gcs.Client](ctx, i)
+// probeRetentionPolicy tests whether a bucket with a retention policy refuses BeginUpload.
+func probeRetentionPolicy(ctx context.Context, p *probe) (string, error) {
+	b, client, err := bucketWithClient[*gcs.Client](ctx, p)
 	if err != nil {
 		return "", err
 	}
-	bucket := client.Bucket(i.name())
+	bucket := client.Bucket(p.name())
 	if err := setRetentionPeriod(ctx, bucket, time.Minute); err != nil {
 		return "", err
 	}
-	i.cleanups = append(i.cleanups, func(ctx context.Context) error { return setRetentionPeriod(ctx, bucket, 0) })
+	p.cleanups = append(p.cleanups, func(ctx context.Context) error { return setRetentionPeriod(ctx, bucket, 0) })
 
 	attrs, err := bucket.Attrs(ctx)
 	if err != nil {

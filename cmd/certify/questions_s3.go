@@ -28,7 +28,7 @@ var s3Questions = []question{
 		does:     "R2 gets none, and its source is compared before the object appears",
 		cost:     "5 requests",
 		answers:  []string{"enforced", "ignored", "refused"},
-		ask:      askPartCopyCondition,
+		probe:    probePartCopyCondition,
 	}, {
 		id:       "s3-customer-keys",
 		provider: "s3",
@@ -37,7 +37,7 @@ var s3Questions = []question{
 		does:     "`WithCustomerKey` is Unsupported unless a profile declares it",
 		cost:     "3 requests",
 		answers:  []string{"enforced", "ignored", "refused"},
-		ask:      askCustomerKeys,
+		probe:    probeCustomerKeys,
 	}, {
 		id:       "s3-signed-forms",
 		provider: "s3",
@@ -46,7 +46,7 @@ var s3Questions = []question{
 		does:     "`SignedUploadForm` is Unsupported unless a profile declares it",
 		cost:     "2 requests",
 		answers:  []string{"enforced", "ignored", "refused"},
-		ask:      askSignedForms,
+		probe:    probeSignedForms,
 	}, {
 		id:       "s3-versions-at-once",
 		provider: "s3",
@@ -55,7 +55,7 @@ var s3Questions = []question{
 		does:     "writes are not held back; Amazon advises to wait for 15 minutes",
 		cost:     "30 requests",
 		answers:  []string{"all kept", "some lost"},
-		ask:      askVersionsAtOnce,
+		probe:    probeVersionsAtOnce,
 	}, {
 		id:       "s3-settings-at-once",
 		provider: "s3",
@@ -64,7 +64,7 @@ var s3Questions = []question{
 		does:     "each setting is repeated, and a bucket that was refused one is deleted",
 		cost:     "5 requests",
 		answers:  []string{"yes", "no"},
-		ask:      askSettingsAtOnce,
+		probe:    probeSettingsAtOnce,
 	}, {
 		id:       "s3-public-bucket",
 		provider: "s3",
@@ -75,7 +75,7 @@ var s3Questions = []question{
 		answers: []string{
 			"yes", "no, and CreateBucket says so", "no, and BucketInfo says that it is public",
 		},
-		ask: askPublicBucket,
+		probe: probePublicBucket,
 	}, {
 		id:       "s3-head-with-kms",
 		provider: "s3",
@@ -84,7 +84,7 @@ var s3Questions = []question{
 		does:     "after a 403, one more request asks without it",
 		cost:     "4 requests, and 2 of KMS",
 		answers:  []string{"refused", "not refused"},
-		ask:      askHeadWithKMS,
+		probe:    probeHeadWithKMS,
 	}, {
 		id:       "s3-removed-block",
 		provider: "s3",
@@ -93,7 +93,7 @@ var s3Questions = []question{
 		does:     "the policy is repeated for 30 seconds",
 		cost:     "15 requests",
 		answers:  []string{"at most 5 seconds", "longer", "the account blocks it"},
-		ask:      askRemovedBlock,
+		probe:    probeRemovedBlock,
 	}, {
 		id:       "s3-policy-status",
 		provider: "s3",
@@ -102,7 +102,7 @@ var s3Questions = []question{
 		does:     "it is not asked, so that `BucketInfo.Public` may be true under such a block",
 		cost:     "15 requests",
 		answers:  []string{"yes", "no"},
-		ask:      askPolicyStatus,
+		probe:    probePolicyStatus,
 	}, {
 		id:       "s3-form-dollar",
 		provider: "s3",
@@ -111,7 +111,7 @@ var s3Questions = []question{
 		does:     "a key with a dollar sign is sent so",
 		cost:     "3 requests",
 		answers:  []string{"yes", "no"},
-		ask:      askFormDollar,
+		probe:    probeFormDollar,
 	}, {
 		id:       "s3-conflict",
 		provider: "s3",
@@ -120,7 +120,7 @@ var s3Questions = []question{
 		does:     "`Complete` is not repeated: the caller begins a new upload",
 		cost:     "60 requests",
 		answers:  []string{"yes", "no"},
-		ask:      askConflict,
+		probe:    probeConflict,
 	}, {
 		id:       "s3-bare-503",
 		provider: "s3",
@@ -129,7 +129,7 @@ var s3Questions = []question{
 		does:     "it is `RateLimited`",
 		cost:     "nothing: it cannot be provoked for so little",
 		answers:  []string{"yes", "no"},
-		ask: func(context.Context, *inquiry) (string, error) {
+		probe: func(context.Context, *probe) (string, error) {
 			return "", notApplicable("it cannot be provoked for so little")
 		},
 	}, {
@@ -141,7 +141,7 @@ var s3Questions = []question{
 		does:     "`WithUncheckedParts` sends them",
 		cost:     "10 requests; an object is locked for a day in the mode governance, and removed by its bypass",
 		answers:  []string{"yes", "no"},
-		ask:      askUncheckedParts,
+		probe:    probeUncheckedParts,
 	},
 }
 
@@ -154,10 +154,10 @@ func statusOf(err error) int {
 	return 0
 }
 
-// askPartCopyCondition asks whether the server enforces the condition of a part's copy, by copying on
+// probePartCopyCondition tests whether the server enforces the condition of a part's copy, by copying on
 // condition of an ETag that the source does not have.
-func askPartCopyCondition(ctx context.Context, i *inquiry) (string, error) {
-	b, client, err := bucketWithClient[*awss3.Client](ctx, i)
+func probePartCopyCondition(ctx context.Context, p *probe) (string, error) {
+	b, client, err := bucketWithClient[*awss3.Client](ctx, p)
 	if err != nil {
 		return "", err
 	}
@@ -167,15 +167,15 @@ func askPartCopyCondition(ctx context.Context, i *inquiry) (string, error) {
 
 	key := aws.String("copy")
 	upload, err := client.CreateMultipartUpload(ctx, &awss3.CreateMultipartUploadInput{
-		Bucket: aws.String(i.name()),
+		Bucket: aws.String(p.name()),
 		Key:    key,
 	})
 	if err != nil {
 		return "", err
 	}
-	i.cleanups = append(i.cleanups, func(ctx context.Context) error {
+	p.cleanups = append(p.cleanups, func(ctx context.Context) error {
 		_, err := client.AbortMultipartUpload(ctx, &awss3.AbortMultipartUploadInput{
-			Bucket:   aws.String(i.name()),
+			Bucket:   aws.String(p.name()),
 			Key:      key,
 			UploadId: upload.UploadId,
 		})
@@ -183,11 +183,11 @@ func askPartCopyCondition(ctx context.Context, i *inquiry) (string, error) {
 	})
 
 	_, err = client.UploadPartCopy(ctx, &awss3.UploadPartCopyInput{
-		Bucket:     aws.String(i.name()),
+		Bucket:     aws.String(p.name()),
 		Key:        key,
 		UploadId:   upload.UploadId,
 		PartNumber: aws.Int32(1),
-		CopySource: aws.String(i.name() + "/source"),
+		CopySource: aws.String(p.name() + "/source"),
 		// No object has this ETag.
 		CopySourceIfMatch: aws.String(`"00000000000000000000000000000000"`),
 	})
@@ -200,16 +200,16 @@ func askPartCopyCondition(ctx context.Context, i *inquiry) (string, error) {
 		return "enforced", nil
 	}
 	if status > 0 {
-		i.setDetail("status %d", status)
+		p.setDetail("status %d", status)
 		return "refused", nil
 	}
 	return "", err
 }
 
-// askCustomerKeys asks whether the server refuses to tell the attributes of an object that was stored
+// probeCustomerKeys tests whether the server refuses to tell the attributes of an object that was stored
 // with a key of the customer, if a request does not have that key.
-func askCustomerKeys(ctx context.Context, i *inquiry) (string, error) {
-	_, client, err := bucketWithClient[*awss3.Client](ctx, i)
+func probeCustomerKeys(ctx context.Context, p *probe) (string, error) {
+	_, client, err := bucketWithClient[*awss3.Client](ctx, p)
 	if err != nil {
 		return "", err
 	}
@@ -221,7 +221,7 @@ func askCustomerKeys(ctx context.Context, i *inquiry) (string, error) {
 	key := bytes.Repeat([]byte{7}, keySizeOfAES256)
 	sum := md5.Sum(key)
 	_, err = client.PutObject(ctx, &awss3.PutObjectInput{
-		Bucket:               aws.String(i.name()),
+		Bucket:               aws.String(p.name()),
 		Key:                  aws.String("a"),
 		Body:                 strings.NewReader("text"),
 		SSECustomerAlgorithm: aws.String("AES256"),
@@ -231,7 +231,7 @@ func askCustomerKeys(ctx context.Context, i *inquiry) (string, error) {
 
 	// The server does not accept such keys.
 	if status := statusOf(err); status > 0 {
-		i.setDetail("status %d", status)
+		p.setDetail("status %d", status)
 		return "refused", nil
 	}
 	if err != nil {
@@ -239,7 +239,7 @@ func askCustomerKeys(ctx context.Context, i *inquiry) (string, error) {
 	}
 
 	// This request lacks the key with which the object was stored.
-	_, err = client.HeadObject(ctx, &awss3.HeadObjectInput{Bucket: aws.String(i.name()), Key: aws.String("a")})
+	_, err = client.HeadObject(ctx, &awss3.HeadObjectInput{Bucket: aws.String(p.name()), Key: aws.String("a")})
 	if err == nil {
 		return "ignored", nil
 	}
@@ -249,18 +249,18 @@ func askCustomerKeys(ctx context.Context, i *inquiry) (string, error) {
 	return "", err
 }
 
-// askHeadWithKMS asks whether the checksum of an object is refused to credentials that may not use its
+// probeHeadWithKMS tests whether the checksum of an object is refused to credentials that may not use its
 // key.
-func askHeadWithKMS(ctx context.Context, i *inquiry) (string, error) {
-	if i.c.kms == "" {
+func probeHeadWithKMS(ctx context.Context, p *probe) (string, error) {
+	if p.c.kms == "" {
 		return "", notApplicable("-kms names no key")
 	}
 
-	b, client, err := bucketWithClient[*awss3.Client](ctx, i)
+	b, client, err := bucketWithClient[*awss3.Client](ctx, p)
 	if err != nil {
 		return "", err
 	}
-	if err := put(ctx, b, "a", s3.WithKMSKey(i.c.kms)); err != nil {
+	if err := put(ctx, b, "a", s3.WithKMSKey(p.c.kms)); err != nil {
 		return "", err
 	}
 
@@ -274,7 +274,7 @@ func askHeadWithKMS(ctx context.Context, i *inquiry) (string, error) {
 	}
 
 	_, err = client.HeadObject(ctx, &awss3.HeadObjectInput{
-		Bucket:       aws.String(i.name()),
+		Bucket:       aws.String(p.name()),
 		Key:          aws.String("a"),
 		ChecksumMode: types.ChecksumModeEnabled,
 	})
@@ -283,23 +283,23 @@ func askHeadWithKMS(ctx context.Context, i *inquiry) (string, error) {
 	}
 	// Any status is an answer of the server. Without one, the request itself has failed.
 	if status := statusOf(err); status > 0 {
-		i.setDetail("status %d", status)
+		p.setDetail("status %d", status)
 		return "refused", nil
 	}
 	return "", err
 }
 
-// askConflict asks whether a multipart upload still exists after its completion failed with a conflict. To cause one, it
+// probeConflict tests whether a multipart upload still exists after its completion failed with a conflict. To cause one, it
 // completes uploads on the condition that their keys are new, while it writes to these keys.
-func askConflict(ctx context.Context, i *inquiry) (string, error) {
-	b, client, err := bucketWithClient[*awss3.Client](ctx, i)
+func probeConflict(ctx context.Context, p *probe) (string, error) {
+	b, client, err := bucketWithClient[*awss3.Client](ctx, p)
 	if err != nil {
 		return "", err
 	}
 
 	const attempts = 10
 	for attempt := range attempts {
-		upload, part, err := beginOnePart(ctx, client, i.name(), fmt.Sprint("k", attempt))
+		upload, part, err := beginOnePart(ctx, client, p.name(), fmt.Sprint("k", attempt))
 		if err != nil {
 			return "", err
 		}
@@ -377,17 +377,17 @@ func beginOnePart(
 	return upload, part, nil
 }
 
-// askUncheckedParts asks whether a bucket with a default retention accepts a part without a checksum.
-func askUncheckedParts(ctx context.Context, i *inquiry) (string, error) {
+// probeUncheckedParts tests whether a bucket with a default retention accepts a part without a checksum.
+func probeUncheckedParts(ctx context.Context, p *probe) (string, error) {
 	retention := storage.WithDefaultRetention(storage.Governance, 1)
-	if _, err := i.newBucket(ctx, storage.WithObjectLock(), retention); err != nil {
+	if _, err := p.newBucket(ctx, storage.WithObjectLock(), retention); err != nil {
 		return "", err
 	}
-	b, err := i.open(i.name(), storage.WithVersioning(true))
+	b, err := p.open(p.name(), storage.WithVersioning(true))
 	if err != nil {
 		return "", err
 	}
-	i.cleanups = append(i.cleanups, func(ctx context.Context) error { return removeGoverned(ctx, i.c, i.name()) })
+	p.cleanups = append(p.cleanups, func(ctx context.Context) error { return removeGoverned(ctx, p.c, p.name()) })
 
 	// The server may refuse the part, or only the completion.
 	upload, err := storage.BeginUpload(ctx, b, "a", storage.WithUncheckedParts())
@@ -396,22 +396,22 @@ func askUncheckedParts(ctx context.Context, i *inquiry) (string, error) {
 	}
 	part, err := upload.PutPart(ctx, 1, strings.NewReader("text"))
 	if err != nil {
-		return storeRefusal(i, err)
+		return storeRefusal(p, err)
 	}
 	if _, err := upload.Complete(ctx, storage.WithParts(*part)); err != nil {
-		return storeRefusal(i, err)
+		return storeRefusal(p, err)
 	}
 	return "yes", nil
 }
 
 // storeRefusal returns the answer "no", with the code and status of err as its detail, if err is an error
 // of the library. It returns any other err as an error.
-func storeRefusal(i *inquiry, err error) (string, error) {
+func storeRefusal(p *probe, err error) (string, error) {
 	storageErr, ok := err.(*storage.Error)
 	if !ok {
 		return "", err
 	}
-	i.setDetail("%s, status %d", storageErr.Code, storageErr.Status)
+	p.setDetail("%s, status %d", storageErr.Code, storageErr.Status)
 	return "no", nil
 }
 

@@ -13,16 +13,16 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// askSignedForms asks whether the server enforces the policy of a form: it sends a body that fits, and
+// probeSignedForms tests whether the server enforces the policy of a form: it sends a body that fits, and
 // one that is too long.
-func askSignedForms(ctx context.Context, i *inquiry) (string, error) {
-	_, client, err := bucketWithClient[*awss3.Client](ctx, i)
+func probeSignedForms(ctx context.Context, p *probe) (string, error) {
+	_, client, err := bucketWithClient[*awss3.Client](ctx, p)
 	if err != nil {
 		return "", err
 	}
 
 	form, err := awss3.NewPresignClient(client).PresignPostObject(
-		ctx, &awss3.PutObjectInput{Bucket: aws.String(i.name()), Key: aws.String("a")},
+		ctx, &awss3.PutObjectInput{Bucket: aws.String(p.name()), Key: aws.String("a")},
 		func(o *awss3.PresignPostOptions) {
 			// The policy permits bodies from 1 byte to the length of "fits".
 			o.Conditions = []any{[]any{"content-length-range", 1, len("fits")}}
@@ -32,15 +32,15 @@ func askSignedForms(ctx context.Context, i *inquiry) (string, error) {
 		return "", err
 	}
 
-	status, err := i.postForm(ctx, form.URL, form.Values, "fits")
+	status, err := p.postForm(ctx, form.URL, form.Values, "fits")
 	if err != nil {
 		return "", err
 	}
-	longStatus, err := i.postForm(ctx, form.URL, form.Values, "is too long")
+	longStatus, err := p.postForm(ctx, form.URL, form.Values, "is too long")
 	if err != nil {
 		return "", err
 	}
-	i.setDetail("status %d, and %d for a body that is too long", status, longStatus)
+	p.setDetail("status %d, and %d for a body that is too long", status, longStatus)
 
 	// The first body fits the policy, so the server must not refuse it.
 	if status >= http.StatusMultipleChoices {
@@ -53,7 +53,7 @@ func askSignedForms(ctx context.Context, i *inquiry) (string, error) {
 }
 
 // postForm sends a form with a file, as a browser does, and returns the status of the response.
-func (i *inquiry) postForm(ctx context.Context, address string, fields map[string]string, text string) (int, error) {
+func (p *probe) postForm(ctx context.Context, address string, fields map[string]string, text string) (int, error) {
 	// A write to a bytes.Buffer does not fail.
 	var body bytes.Buffer
 	w := multipart.NewWriter(&body)
@@ -65,13 +65,13 @@ func (i *inquiry) postForm(ctx context.Context, address string, fields map[strin
 	_ = w.Close()
 
 	header := http.Header{"Content-Type": {w.FormDataContentType()}}
-	status, _, err := i.get(ctx, http.MethodPost, address, header, body.String())
+	status, _, err := p.get(ctx, http.MethodPost, address, header, body.String())
 	return status, err
 }
 
-// askFormDollar asks whether the server reads an escaped dollar sign in the policy of a form.
-func askFormDollar(ctx context.Context, i *inquiry) (string, error) {
-	b, err := i.newBucket(ctx)
+// probeFormDollar tests whether the server reads an escaped dollar sign in the policy of a form.
+func probeFormDollar(ctx context.Context, p *probe) (string, error) {
+	b, err := p.newBucket(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -85,11 +85,11 @@ func askFormDollar(ctx context.Context, i *inquiry) (string, error) {
 		return "", err
 	}
 
-	status, err := i.postForm(ctx, form.URL, form.Fields, "text")
+	status, err := p.postForm(ctx, form.URL, form.Fields, "text")
 	if err != nil {
 		return "", err
 	}
-	i.setDetail("status %d", status)
+	p.setDetail("status %d", status)
 
 	// If the server misreads the policy, it refuses the form, and the object does not exist.
 	exists, err := b.Exists(ctx, key)

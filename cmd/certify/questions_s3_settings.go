@@ -11,13 +11,13 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// askVersionsAtOnce asks whether a bucket keeps every version directly after versioning was enabled.
-func askVersionsAtOnce(ctx context.Context, i *inquiry) (string, error) {
-	if _, err := i.newBucket(ctx, storage.WithVersioning(true)); err != nil {
+// probeVersionsAtOnce tests whether a bucket keeps every version directly after versioning was enabled.
+func probeVersionsAtOnce(ctx context.Context, p *probe) (string, error) {
+	if _, err := p.newBucket(ctx, storage.WithVersioning(true)); err != nil {
 		return "", err
 	}
 	// Only a bucket that is opened with this option shows its versions.
-	b, err := i.open(i.name(), storage.WithVersioning(true))
+	b, err := p.open(p.name(), storage.WithVersioning(true))
 	if err != nil {
 		return "", err
 	}
@@ -41,26 +41,26 @@ func askVersionsAtOnce(ctx context.Context, i *inquiry) (string, error) {
 		count++
 	}
 
-	i.setDetail("%d of %d", count, written)
+	p.setDetail("%d of %d", count, written)
 	if count < written {
 		return "some lost", nil
 	}
 	return "all kept", nil
 }
 
-// askSettingsAtOnce asks whether a bucket takes its settings directly after it was created.
-func askSettingsAtOnce(ctx context.Context, i *inquiry) (string, error) {
+// probeSettingsAtOnce tests whether a bucket takes its settings directly after it was created.
+func probeSettingsAtOnce(ctx context.Context, p *probe) (string, error) {
 	rule := storage.CORSRule{Origins: []string{"https://example.com"}, Methods: []string{http.MethodGet}}
-	if _, err := i.newBucket(ctx, storage.WithVersioning(true), storage.WithCORS(rule)); err != nil {
-		return storeRefusal(i, err)
+	if _, err := p.newBucket(ctx, storage.WithVersioning(true), storage.WithCORS(rule)); err != nil {
+		return storeRefusal(p, err)
 	}
 	return "yes", nil
 }
 
-// askPublicBucket asks whether everybody can read an object of a public bucket at its PublicURL. If not, the
+// probePublicBucket tests whether everybody can read an object of a public bucket at its PublicURL. If not, the
 // answer says whether the library reports it.
-func askPublicBucket(ctx context.Context, i *inquiry) (string, error) {
-	_, err := i.newBucket(ctx, storage.WithPublicAccess(true))
+func probePublicBucket(ctx context.Context, p *probe) (string, error) {
+	_, err := p.newBucket(ctx, storage.WithPublicAccess(true))
 	if storage.CodeOf(err) == storage.PermissionDenied {
 		return "no, and CreateBucket says so", nil
 	}
@@ -69,15 +69,15 @@ func askPublicBucket(ctx context.Context, i *inquiry) (string, error) {
 	}
 
 	// CreateBucket has accepted the option, so the bucket seems to be public.
-	b, err := i.open(i.name(), storage.WithPublicAccess(true))
+	b, err := p.open(p.name(), storage.WithPublicAccess(true))
 	if err != nil {
 		return "", err
 	}
-	status, err := i.publicStatus(ctx, b)
+	status, err := p.publicStatus(ctx, b)
 	if err != nil {
 		return "", err
 	}
-	i.setDetail("status %d", status)
+	p.setDetail("status %d", status)
 	if status == http.StatusOK {
 		return "yes", nil
 	}
@@ -85,7 +85,7 @@ func askPublicBucket(ctx context.Context, i *inquiry) (string, error) {
 }
 
 // publicStatus stores an object, and returns the status of a request for its PublicURL without credentials.
-func (i *inquiry) publicStatus(ctx context.Context, b storage.Bucket) (int, error) {
+func (p *probe) publicStatus(ctx context.Context, b storage.Bucket) (int, error) {
 	if err := put(ctx, b, "a"); err != nil {
 		return 0, err
 	}
@@ -94,19 +94,19 @@ func (i *inquiry) publicStatus(ctx context.Context, b storage.Bucket) (int, erro
 	if err != nil {
 		return 0, err
 	}
-	status, _, err := i.get(ctx, http.MethodGet, address, nil, "")
+	status, _, err := p.get(ctx, http.MethodGet, address, nil, "")
 	return status, err
 }
 
-// askRemovedBlock asks for how long a bucket still refuses a public policy after its block of public
+// probeRemovedBlock tests for how long a bucket still refuses a public policy after its block of public
 // access was removed. It creates a public bucket, for which the library repeats the policy until it is
 // accepted.
-func askRemovedBlock(ctx context.Context, i *inquiry) (string, error) {
+func probeRemovedBlock(ctx context.Context, p *probe) (string, error) {
 	const limit = 5 * time.Second
 	start := time.Now()
-	_, err := i.newBucket(ctx, storage.WithPublicAccess(true))
+	_, err := p.newBucket(ctx, storage.WithPublicAccess(true))
 	elapsed := time.Since(start)
-	i.setDetail("%.1f s", elapsed.Seconds())
+	p.setDetail("%.1f s", elapsed.Seconds())
 
 	if storage.CodeOf(err) == storage.PermissionDenied {
 		return "the account blocks it", nil
@@ -120,17 +120,17 @@ func askRemovedBlock(ctx context.Context, i *inquiry) (string, error) {
 	return "at most 5 seconds", nil
 }
 
-// askPolicyStatus asks whether GetBucketPolicyStatus shows that the account blocks public access. The
+// probePolicyStatus tests whether GetBucketPolicyStatus shows that the account blocks public access. The
 // answer is "yes" if it does not call a blocked public bucket public.
-func askPolicyStatus(ctx context.Context, i *inquiry) (string, error) {
-	_, err := i.newBucket(ctx, storage.WithPublicAccess(true))
+func probePolicyStatus(ctx context.Context, p *probe) (string, error) {
+	_, err := p.newBucket(ctx, storage.WithPublicAccess(true))
 	if storage.CodeOf(err) == storage.PermissionDenied {
 		return "", notApplicable("the account refuses a public policy")
 	}
 	if err != nil {
 		return "", err
 	}
-	b, err := i.open(i.name(), storage.WithPublicAccess(true))
+	b, err := p.open(p.name(), storage.WithPublicAccess(true))
 	if err != nil {
 		return "", err
 	}
@@ -139,7 +139,7 @@ func askPolicyStatus(ctx context.Context, i *inquiry) (string, error) {
 		return "", err
 	}
 
-	status, err := i.publicStatus(ctx, b)
+	status, err := p.publicStatus(ctx, b)
 	if err != nil {
 		return "", err
 	}
@@ -147,7 +147,7 @@ func askPolicyStatus(ctx context.Context, i *inquiry) (string, error) {
 		return "", notApplicable("the account has no block: the object can be read")
 	}
 
-	policy, err := client.GetBucketPolicyStatus(ctx, &awss3.GetBucketPolicyStatusInput{Bucket: aws.String(i.name())})
+	policy, err := client.GetBucketPolicyStatus(ctx, &awss3.GetBucketPolicyStatusInput{Bucket: aws.String(p.name())})
 	if err != nil {
 		return "", err
 	}

@@ -177,31 +177,31 @@ func TestPlanOfQuestions(t *testing.T) {
 func TestQuestionCleansUp(t *testing.T) {
 	broken := errors.New("broken")
 	tests := []struct {
-		name string
-		ask  func(ctx context.Context, i *inquiry) (string, error)
-		want answer
+		name  string
+		probe func(ctx context.Context, p *probe) (string, error)
+		want  answer
 		// wantErr is a part of the error, or "" if the question ends without an error.
 		wantErr string
 	}{
 		{
-			name: "it has an answer",
-			ask:  func(context.Context, *inquiry) (string, error) { return "yes", nil },
-			want: answer{Answer: "yes"},
+			name:  "it has an answer",
+			probe: func(context.Context, *probe) (string, error) { return "yes", nil },
+			want:  answer{Answer: "yes"},
 		},
 		{
-			name: "it is not for this account",
-			ask:  func(context.Context, *inquiry) (string, error) { return "", notApplicable("no versions") },
-			want: answer{Open: "no versions"},
+			name:  "it is not for this account",
+			probe: func(context.Context, *probe) (string, error) { return "", notApplicable("no versions") },
+			want:  answer{Open: "no versions"},
 		},
 		{
 			name:    "it fails",
-			ask:     func(context.Context, *inquiry) (string, error) { return "", broken },
+			probe:   func(context.Context, *probe) (string, error) { return "", broken },
 			want:    answer{Open: "it failed: internal"},
 			wantErr: "broken",
 		},
 		{
 			name: "it panics",
-			ask: func(context.Context, *inquiry) (string, error) {
+			probe: func(context.Context, *probe) (string, error) {
 				panic("oops")
 			},
 			want:    answer{Open: "it failed"},
@@ -209,9 +209,9 @@ func TestQuestionCleansUp(t *testing.T) {
 		},
 		{
 			name: "it is interrupted",
-			ask: func(ctx context.Context, i *inquiry) (string, error) {
-				i.c.interrupted.Store(true)
-				_, err := i.newBucket(ctx)
+			probe: func(ctx context.Context, p *probe) (string, error) {
+				p.c.interrupted.Store(true)
+				_, err := p.newBucket(ctx)
 				require.Error(t, err, "after an interruption, no bucket is made")
 				return "", nil
 			},
@@ -219,8 +219,8 @@ func TestQuestionCleansUp(t *testing.T) {
 		},
 		{
 			name: "its own cleaning fails",
-			ask: func(_ context.Context, i *inquiry) (string, error) {
-				i.cleanups = append(i.cleanups, func(context.Context) error { return broken })
+			probe: func(_ context.Context, p *probe) (string, error) {
+				p.cleanups = append(p.cleanups, func(context.Context) error { return broken })
 				return "yes", nil
 			},
 			want:    answer{Answer: "yes"},
@@ -228,7 +228,7 @@ func TestQuestionCleansUp(t *testing.T) {
 		},
 		{
 			name:    "an answer that it may not give",
-			ask:     func(context.Context, *inquiry) (string, error) { return "perhaps", nil },
+			probe:   func(context.Context, *probe) (string, error) { return "perhaps", nil },
 			want:    answer{},
 			wantErr: "no answer",
 		},
@@ -240,16 +240,16 @@ func TestQuestionCleansUp(t *testing.T) {
 				id:      "q",
 				answers: []string{"yes"},
 				// Before the question ends, it has a bucket with two versions of an object.
-				ask: func(ctx context.Context, i *inquiry) (string, error) {
-					b, err := i.newBucket(ctx, storage.WithVersioning(true))
+				probe: func(ctx context.Context, p *probe) (string, error) {
+					b, err := p.newBucket(ctx, storage.WithVersioning(true))
 					require.NoError(t, err)
 					require.NoError(t, put(ctx, b, "a"))
 					require.NoError(t, put(ctx, b, "a"))
-					return tt.ask(ctx, i)
+					return tt.probe(ctx, p)
 				},
 			}
 
-			got, err := c.inquire(t.Context(), q)
+			got, err := c.runQuestion(t.Context(), q)
 
 			tt.want.ID = q.id
 			require.Equal(t, tt.want, got)
@@ -316,7 +316,7 @@ func TestQuestionAboutRetainedVersions(t *testing.T) {
 			_, err := c.service.CreateBucket(t.Context(), userContainer, tt.settings...)
 			require.NoError(t, err)
 
-			got, err := c.inquire(t.Context(), q)
+			got, err := c.runQuestion(t.Context(), q)
 			require.NoError(t, err)
 			require.Equal(t, tt.want, got)
 
