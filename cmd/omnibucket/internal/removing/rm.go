@@ -89,87 +89,101 @@ func rm(ctx context.Context, p *program.Program, f *rmFlags, args []string) erro
 	if f.recursive {
 		// Remove one argument at a time, because a recursive removal is already parallel.
 		return program.Each(ctx, p, args, func(text string) error {
-			report := rmArgument(ctx, p, f, filter, text)
-			return report()
+			result, err := rmArgument(ctx, p, f, filter, text)
+			if err != nil {
+				return err
+			}
+			result.print(ctx, p, f.force)
+			return nil
 		})
 	}
 
+	// Remove in parallel, and print the results in the order of the arguments.
 	err = program.EachAtOnce(ctx, p, args, func(ctx context.Context, text string) (report func() error) {
-		return rmArgument(ctx, p, f, filter, text)
+		result, err := rmArgument(ctx, p, f, filter, text)
+		return func() error {
+			if err != nil {
+				return err
+			}
+			result.print(ctx, p, f.force)
+			return nil
+		}
 	})
 	p.SummarizeDone("deleted", len(args), err)
 	return err
 }
 
-// reportError returns a function that returns err.
-func reportError(err error) func() error { return func() error { return err } }
-
-// rmArgument removes what text names: an object, with -r a folder, or what matches wildcards. It returns a function that
-// reports the result, so that the results of several arguments are printed in their order.
+// rmArgument removes what text names: an object, with -r a folder, or what matches wildcards. The result of one object
+// is not printed yet. The result is nil if everything has been printed.
 func rmArgument(
 	ctx context.Context, p *program.Program, f *rmFlags, filter *transfer.Filter, text string,
-) (report func() error) {
+) (*rmResult, error) {
 	l, err := p.Stores.LocateEntry(text)
 	if err != nil {
-		return reportError(err)
+		return nil, err
 	}
 	if f.recursive && !f.all && l.Path != "" && location.IsDots(l.Path) {
-		return reportError(argument.Invalid(
+		return nil, argument.Invalid(
 			"removing \".\" or \"..\" needs --all",
 			"use the path of the directory, which shows what is removed",
-		))
+		)
 	}
 
 	// dir is nil in a bucket. Its methods then do nothing.
 	bucket, dir, err := openPlain(ctx, p, l)
 	if err != nil {
-		return reportError(err)
+		return nil, err
 	}
 	// A plain directory has the clock of this machine, and a dry run must not store an object to read that of a store.
 	if dir == nil && !p.Global.DryRun {
-		if f, filter, err = withStoreClock(ctx, f, filter, bucket, l); err != nil {
-			return reportError(err)
+		f, filter, err = withStoreClock(ctx, f, filter, bucket, l)
+		if err != nil {
+			return nil, err
 		}
 	}
 
-	if l.HasWildcard && !f.literal {
-		return reportError(rmMatching(ctx, p, f, filter, bucket, l))
-	}
-	if f.recursive && l.Key == "" && !f.all {
-		return reportError(argument.Invalid(
+	switch {
+	case l.HasWildcard && !f.literal:
+		return nil, rmMatching(ctx, p, f, filter, bucket, l)
+	case f.recursive && l.Key == "" && !f.all:
+		return nil, argument.Invalid(
 			"removing everything in a bucket needs --all",
 			"use -r --all to remove everything in the bucket",
-		))
-	}
-	if f.inventory != "" {
-		return reportError(rmListed(ctx, p, f, l))
-	}
-
-	if f.recursive {
-		// As the rm of the system does, remove a link itself and not what it leads to.
-		if !f.filter.Given() && dir.isLink(l) {
-			return rmOne(ctx, p, f, bucket, strings.TrimSuffix(l.Key, "/"))
-		}
-
+		)
+	case f.inventory != "":
+		return nil, rmListed(ctx, p, f, l)
+	case f.recursive && !f.filter.Given():
+		return rmTree(ctx, p, f, filter, bucket, dir, l)
+	case f.recursive:
 		folder := location.AsFolder(l.Key)
-		err := rmFolder(ctx, p, f, filter, bucket, folder, folder)
-		if err == nil && !f.filter.Given() {
-			dir.printRemaining(p, folder)
-		}
-		return reportError(err)
-	}
-
-	// Without -r, the location must be that of one object.
-	if f.filter.Given() {
-		return reportError(argument.Invalid("flags that select files need -r or wildcards", ""))
-	}
-	if l.IsFolder() {
-		return reportError(argument.Invalid(
+		return nil, rmFolder(ctx, p, f, filter, bucket, folder, folder)
+	case f.filter.Given():
+		return nil, argument.Invalid("flags that select files need -r or wildcards", "")
+	case l.IsFolder():
+		return nil, argument.Invalid(
 			"key must not be that of a folder",
 			"use -r to remove everything in the folder",
-		))
+		)
 	}
 	return rmOne(ctx, p, f, bucket, l.Key)
+}
+
+// rmTree removes everything in a folder. As the rm of the system does, it removes a symbolic link itself and not what
+// the link leads to.
+func rmTree(
+	ctx context.Context, p *program.Program, f *rmFlags, filter *transfer.Filter, bucket storage.Bucket,
+	dir *plainDirectory, l location.Location,
+) (*rmResult, error) {
+	if dir.isLink(l) {
+		return rmOne(ctx, p, f, bucket, strings.TrimSuffix(l.Key, "/"))
+	}
+
+	folder := location.AsFolder(l.Key)
+	if err := rmFolder(ctx, p, f, filter, bucket, folder, folder); err != nil {
+		return nil, err
+	}
+	dir.printRemaining(p, folder)
+	return nil, nil
 }
 
 // withStoreClock returns a copy of the flags, and its filter, in which --older and --newer count from
@@ -221,37 +235,47 @@ func rmListed(ctx context.Context, p *program.Program, f *rmFlags, l location.Lo
 	return err
 }
 
-// rmOne removes one object, and returns a function that reports the result. A missing object is
-// reported too, because its key may be misspelled.
+// An rmResult is the result of removing one object.
+type rmResult struct {
+	bucket    storage.Lister
+	key       string
+	isMissing bool // true if there was no such object
+}
+
+// print prints the result, if there is one. With -f, it says nothing of a missing object.
+func (r *rmResult) print(ctx context.Context, p *program.Program, force bool) {
+	if r == nil {
+		return
+	}
+	if r.isMissing {
+		if !force {
+			printNothingRemoved(ctx, p, r.bucket, r.key)
+		}
+		return
+	}
+
+	const unknownSize = 0
+	emitRemoved(p, r.key, unknownSize)
+	p.CountDone("deleted " + console.Printable(r.key))
+}
+
+// rmOne removes one object. A missing object is not an error, but the result says so, because its key may be misspelled.
 func rmOne(
 	ctx context.Context, p *program.Program, f *rmFlags, bucket storage.Bucket, key string,
-) (report func() error) {
+) (*rmResult, error) {
 	// A removal succeeds even if there is no object, so ask for it first. Without permission to read, the object may
 	// still be removed.
 	exists, existsErr := bucket.Exists(ctx, key, f.attrsOptions...)
-	isMissing := existsErr == nil && !exists
 
-	err := program.OfDryRun(bucket.Remove(ctx, key, f.options...))
-	if err == nil && p.Global.DryRun {
-		// Remove has made no request, so only Exists shows whether the object can be reached.
-		err = existsErr
+	if err := program.OfDryRun(bucket.Remove(ctx, key, f.options...)); err != nil {
+		return nil, err
 	}
-	return func() error {
-		if err != nil {
-			return err
-		}
-		if isMissing && f.force {
-			return nil
-		}
-		if isMissing {
-			printNothingRemoved(ctx, p, bucket, key)
-			return nil
-		}
-		const unknownSize = 0
-		emitRemoved(p, key, unknownSize)
-		p.CountDone("deleted " + console.Printable(key))
-		return nil
+	// In a dry run, Remove has made no request, so only Exists shows whether the object can be reached.
+	if p.Global.DryRun && existsErr != nil {
+		return nil, existsErr
 	}
+	isMissing := existsErr == nil && !exists
+	return &rmResult{bucket: bucket, key: key, isMissing: isMissing}, nil
 }
 
 // printNothingRemoved tells the user that an object does not exist, and if there is a folder of this
@@ -278,32 +302,30 @@ func emitRemoved(p *program.Program, key string, size int64) {
 	p.Emit(program.Event{Event: "removed", Key: key, Bytes: size}, p.Out.Printable(key))
 }
 
-// rmFolder removes the objects whose keys have a prefix, if the filter selects them. The patterns
-// of the filter are relative to the folder in top.
+// rmFolder removes the objects below a folder that the filter selects. The patterns of the filter are relative to the
+// folder top, which is folder or a parent of it.
 func rmFolder(
 	ctx context.Context, p *program.Program, f *rmFlags, filter *transfer.Filter, bucket storage.Bucket,
-	prefix, top string,
+	folder, top string,
 ) error {
-	isEmpty := true
-	selected := func(yield func(storage.ListEntry, error) bool) {
-		for entry, err := range program.ListBelow(ctx, bucket, prefix) {
-			// The caller of the sequence gets the errors, too.
-			isSelected := err != nil || program.SelectsBelow(filter, top, entry)
-			if !isSelected {
+	selected := 0
+	entries := func(yield func(storage.ListEntry, error) bool) {
+		for entry, err := range program.ListBelow(ctx, bucket, folder) {
+			if err == nil && !program.SelectsBelow(filter, top, entry) {
 				continue
 			}
-			// If the folder could not be listed, it is not known to be empty.
-			isEmpty = false
+			selected++
 			if !yield(entry, err) {
 				return
 			}
 		}
 	}
-	if err := removeOrShow(ctx, p, bucket, selected); err != nil {
+	if err := removeOrShow(ctx, p, bucket, entries); err != nil {
 		return err
 	}
-	if isEmpty && !f.force && ctx.Err() == nil {
-		printNothingBelow(ctx, p, bucket, prefix)
+
+	if selected == 0 && !f.force && ctx.Err() == nil {
+		printNothingBelow(ctx, p, bucket, folder)
 	}
 	return nil
 }

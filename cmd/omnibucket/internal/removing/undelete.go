@@ -228,34 +228,36 @@ func (j *versionsJob) runOn(ctx context.Context, p *program.Program, text string
 	return err
 }
 
-// checkReport fails if a job changed nothing because it found no versions to work on. The error says whether the bucket
-// keeps none at all, or whether there are none of the objects that the location names.
+// checkReport fails if a job changed nothing because it found no versions to work on. If the bucket keeps no versions at
+// all, the error says so. Otherwise it says that the location names nothing.
 func (j *versionsJob) checkReport(
 	ctx context.Context, p *program.Program, scope *versionScope, report *transfer.Report,
 ) error {
 	if report.Transferred+report.Deleted > 0 {
 		return nil
 	}
-	hasSkipped := report.Skipped > 0
-	if hasSkipped && j.substitutes == 0 {
-		// The objects are already as they were at that time.
-		return nil
-	}
 
-	var missingErr error
-	if !hasSkipped && scope.location.Key != "" {
-		// The key may name nothing.
-		missingErr = scope.requireVersion(ctx)
-		if missingErr != nil && !errors.Is(missingErr, storage.ObjectNotFound) {
-			return missingErr
+	if report.Skipped > 0 {
+		if j.substitutes == 0 {
+			// The objects are already as they were at that time.
+			return nil
 		}
+		return scope.requireVersioning(ctx, p)
+	}
+	if scope.location.Key == "" {
+		return scope.requireVersioning(ctx, p)
 	}
 
-	// If the bucket keeps no versions, that explains more than a missing object.
-	if err := scope.requireVersioning(ctx, p); err != nil {
+	// The key may name nothing.
+	err := scope.requireVersion(ctx)
+	if err != nil && !errors.Is(err, storage.ObjectNotFound) {
 		return err
 	}
-	return missingErr
+	// If the bucket keeps no versions, that explains more than a missing object.
+	if versioningErr := scope.requireVersioning(ctx, p); versioningErr != nil {
+		return versioningErr
+	}
+	return err
 }
 
 // A versionScope selects the versions of the objects that a location names.
@@ -267,23 +269,22 @@ type versionScope struct {
 	match    func(key string) bool
 }
 
-// newVersionScope returns the scope of a location, in which all objects may have been removed. So it makes no request
-// to find out whether the location is that of an object or a folder, and selects both.
+// newVersionScope returns the scope of a location. All of its objects may have been removed, so a request could not tell
+// whether it names an object or a folder. The scope selects both.
 func newVersionScope(
 	ctx context.Context, p *program.Program, l location.Location, literal bool,
 ) (*versionScope, error) {
 	scope := &versionScope{location: l, isWild: l.HasWildcard && !literal}
 
-	// Split the key into a folder and the rest: the pattern or name in the folder, or "" for the whole folder.
+	// Open the folder that contains the selected keys. Without a pattern or a name, the whole folder is selected.
 	folder := l.Key
-	rest := ""
+	pattern := ""
+	name := ""
 	if scope.isWild {
-		folder, rest = location.SplitPattern(l.Glob())
+		folder, pattern = location.SplitPattern(l.Glob())
 	} else if !l.IsFolder() {
-		folder, rest = location.ParentOf(l.Key)
+		folder, name = location.ParentOf(l.Key)
 	}
-
-	// The whole folder is opened, and scope.match selects in it.
 	l.Key = folder
 	l.HasWildcard = false
 	l.Pattern = ""
@@ -294,14 +295,15 @@ func newVersionScope(
 	scope.bucket = bucket
 
 	if scope.isWild {
-		scope.start, _ = location.LiteralStart(rest)
-		scope.match, err = location.Matcher(rest, false)
+		scope.start, _ = location.LiteralStart(pattern)
+		scope.match, err = location.Matcher(pattern, false)
 		return scope, err
 	}
-	// Without wildcards, rest may name an object or a folder.
-	scope.start = rest
+	scope.start = name
 	scope.match = func(key string) bool {
-		return rest == "" || key == rest || location.HasFolder(key, rest)
+		isObject := key == name
+		isInFolder := name == "" || location.HasFolder(key, name)
+		return isObject || isInFolder
 	}
 	return scope, nil
 }
