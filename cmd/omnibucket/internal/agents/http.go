@@ -61,16 +61,14 @@ func (s *server) serveHTTP(ctx context.Context, p *program.Program, f *flags) er
 	}
 	defer listener.Close()
 
-	// The user needs a token that was generated, and must know how far it travels.
 	if generated {
+		// The user knows the token only from this output.
 		_, _ = fmt.Fprintf(
 			p.Around.Err, "# The token of clients is valid until this server ends:\nexport %s=%s\n",
 			tokenVariable, token,
 		)
 	}
-	addr, ok := listener.Addr().(*net.TCPAddr)
-	isLocal := ok && addr.IP.IsLoopback()
-	if !isLocal {
+	if !isLoopback(listener.Addr()) {
 		_, _ = fmt.Fprintln(
 			p.Around.Err,
 			"# The token travels without TLS: put a proxy with TLS in front of this server.",
@@ -80,6 +78,12 @@ func (s *server) serveHTTP(ctx context.Context, p *program.Program, f *flags) er
 
 	guarded := webserver.Guard(listener.Addr(), webserver.WithOwnHost(f.domains), s.handler(token))
 	return webserver.Serve(ctx, listener, s.setDeadlines(guarded))
+}
+
+// isLoopback reports whether only programs on this machine can reach an address.
+func isLoopback(addr net.Addr) bool {
+	tcpAddr, ok := addr.(*net.TCPAddr)
+	return ok && tcpAddr.IP.IsLoopback()
 }
 
 // tokenOf returns the token in the environment or, if it has none, a new one, for which generated is true.
@@ -174,7 +178,7 @@ func (s *server) limitRequests(next http.Handler) http.Handler {
 
 		// The time for the body begins now, because the request may have waited.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.bodyTime))
-		message, err := s.messageOf(w, r)
+		message, err := s.readMessage(w, r)
 		if err != nil {
 			http.Error(w, err.Error(), statusOf(err))
 			return
@@ -206,9 +210,9 @@ func tooLong(w http.ResponseWriter) {
 	_, _ = io.WriteString(w, text)
 }
 
-// messageOf reads the body of a request. It fails if the message would need much memory to decode. The
-// SDK receives any other message, even an invalid one.
-func (s *server) messageOf(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+// readMessage returns the body of a request. It fails if the server does not accept the message, for example because it
+// would need much memory to decode.
+func (s *server) readMessage(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	// With MinRead bytes more than the body needs, ReadFrom does not make the buffer grow.
 	message := bytes.NewBuffer(make([]byte, 0, max(0, r.ContentLength)+bytes.MinRead))
 	body := http.MaxBytesReader(w, r.Body, int64(s.maxMessage()))
@@ -219,12 +223,12 @@ func (s *server) messageOf(w http.ResponseWriter, r *http.Request) ([]byte, erro
 	// if the client had disconnected.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 
+	// The SDK responds itself to a message that cannot be decoded.
 	_, err := parse(message.Bytes())
-	if err == nil || errors.Is(err, errNoMessage) {
-		// The SDK responds itself to a message that cannot be decoded.
-		return message.Bytes(), nil
+	if err != nil && !errors.Is(err, errNoMessage) {
+		return nil, err
 	}
-	return nil, err
+	return message.Bytes(), nil
 }
 
 // statusOf returns the HTTP status for a message that was refused with err.

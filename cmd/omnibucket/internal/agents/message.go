@@ -128,8 +128,8 @@ func contentSize(message jsonrpc.Message) int {
 // methodCall is the method of the protocol that calls a tool.
 const methodCall = "tools/call"
 
-// shortenError returns a response with the text of its error cut to maxError bytes. An error without a
-// code, such as those of the SDK before the request initialize, gets that of an invalid request.
+// shortenError returns a response whose error has a code and at most maxError bytes. An error without a code, such as
+// those of the SDK before the request initialize, gets that of an invalid request. Any other message stays as it is.
 func shortenError(message jsonrpc.Message) jsonrpc.Message {
 	response, ok := message.(*jsonrpc.Response)
 	if !ok || response.Error == nil {
@@ -143,16 +143,16 @@ func shortenError(message jsonrpc.Message) jsonrpc.Message {
 		rpcErr.Data = originalErr.Data
 	}
 
-	// Most responses stay as they are.
 	hasCode := rpcErr.Code != 0
-	isShort := len(rpcErr.Message)+len(rpcErr.Data) <= maxError
-	if hasCode && isShort {
+	isTooLong := len(rpcErr.Message)+len(rpcErr.Data) > maxError
+	if hasCode && !isTooLong {
 		return response
 	}
+
 	if !hasCode {
 		rpcErr.Code = jsonrpc.CodeInvalidRequest
 	}
-	if !isShort {
+	if isTooLong {
 		rpcErr.Message = beginning(rpcErr.Message)
 		rpcErr.Data = nil
 	}

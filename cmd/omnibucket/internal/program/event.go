@@ -51,23 +51,21 @@ type forecast struct {
 	Free     int64 `json:"free"` // bytes free at the destination; -1 if unknown
 }
 
-// Emit prints an event: with --json as a line of JSON, and with --verbose or --dry-run as text. Several goroutines may
-// call it at the same time.
+// Emit prints an event as JSON with --json, or as text with --verbose or --dry-run. Otherwise it prints nothing. Several
+// goroutines may call it at the same time.
 func (p *Program) Emit(e Event, text string) {
 	e.DryRun = p.Global.DryRun
 
 	p.printing.Lock()
 	defer p.printing.Unlock()
 	if p.Global.JSON {
-		// p.Out keeps a write error.
+		// ExitCodeFor reports a write error, which p.Out keeps.
 		_ = p.Out.JSON(e)
 		return
 	}
-	if e.Event == failedEvent {
-		// The command prints the error when it ends.
-		return
-	}
-	if p.Global.Verbose || p.Global.DryRun {
+	// A failure has no text here, because the command prints its errors when it ends.
+	isFailure := e.Event == failedEvent
+	if !isFailure && (p.Global.Verbose || p.Global.DryRun) {
 		p.Out.Printf("%s\n", text)
 	}
 }
@@ -87,24 +85,27 @@ func (p *Program) CountDone(text string) {
 	p.done.text = text
 }
 
-// SummarizeDone prints a summary of a command that ended with err on standard error: what it did to its
-// only argument or, for several arguments, a number of files with a verb such as "deleted". It prints
-// nothing if the events were printed, or for a line of "omnibucket run".
+// SummarizeDone prints a summary of what a command did, on standard error. For one argument, it prints
+// the text of [Program.CountDone], unless err says that the command failed. For several arguments, it
+// prints the number of files and the verb, as in "3 deleted".
 func (p *Program) SummarizeDone(verb string, arguments int, err error) {
 	p.printing.Lock()
 	done := p.done
 	p.printing.Unlock()
 
+	// The events say it already.
 	printsEvents := p.Global.JSON || p.Global.Verbose || p.Global.DryRun
-	if done.files == 0 || p.InBatch || printsEvents {
+	if printsEvents {
 		return
 	}
+	// A line of "omnibucket run" has no summary of its own.
+	if p.InBatch || done.files == 0 {
+		return
+	}
+
 	if arguments > 1 {
 		p.Note("%d %s", done.files, verb)
-		return
-	}
-	// After a failure, the error says more.
-	if arguments == 1 && err == nil {
+	} else if err == nil {
 		p.Note("%s", done.text)
 	}
 }

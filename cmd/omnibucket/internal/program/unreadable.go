@@ -28,17 +28,18 @@ func ListBelow(
 	return func(yield func(storage.ListEntry, error) bool) {
 		var unreadable Unreadable
 		list := bucket.List(ctx, append(opts, storage.WithAnyOrder(), storage.WithPrefix(folder))...)
-		// piecemeal.List yields an unreadable folder together with its error, and continues after it.
 		for entry, err := range piecemeal.List(ctx, bucket, folder, "", list) {
+			// An error together with a folder means that this folder could not be read. The listing continues
+			// after it.
 			isUnreadableFolder := err != nil && entry.IsPrefix
-			if isUnreadableFolder {
-				if len(unreadable) < maxUnreadable {
-					unreadable = append(unreadable, err)
+			if !isUnreadableFolder {
+				if !yield(entry, err) {
+					return
 				}
 				continue
 			}
-			if !yield(entry, err) {
-				return
+			if len(unreadable) < maxUnreadable {
+				unreadable = append(unreadable, err)
 			}
 		}
 		if len(unreadable) > 0 {
