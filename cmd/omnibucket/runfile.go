@@ -95,7 +95,8 @@ func runFile(p *program.Program, c *cobra.Command, f *runFlags, path string) err
 	}
 	defer release()
 
-	// With --stop-on-error, a failed line calls stop. Lines that run already continue with the context of c.
+	// With --stop-on-error, a failed line calls stop, which ends startCtx: no further line starts. The lines that run
+	// already have ctx, so they continue.
 	ctx := c.Context()
 	startCtx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -110,11 +111,11 @@ func runFile(p *program.Program, c *cobra.Command, f *runFlags, path string) err
 	}
 
 	b.summarize()
-	if b.failures > 0 {
-		// The lines have printed their own errors.
-		return program.Reported(program.ExitStatus(b.code))
+	if b.failures == 0 {
+		return nil
 	}
-	return nil
+	// The lines have printed their own errors.
+	return program.Reported(program.ExitStatus(b.code))
 }
 
 // summarize prints how many lines were run as commands, and how many of them failed.
@@ -275,18 +276,11 @@ func (b *batch) report(
 	p := b.program
 	// After flush, output holds b.mu, which guards the counts below.
 	output.flush()
-
-	for line := range strings.Lines(stderr) {
-		if p.Global.JSON {
-			// Each line of stderr is a JSON object. The number becomes its first member.
-			_, _ = fmt.Fprintf(p.Around.Err, "{\"line\":%d,%s", number, strings.TrimPrefix(line, "{"))
-			continue
-		}
-		_, _ = fmt.Fprintf(p.Around.Err, "line %d: %s", number, line)
-	}
+	b.printErrors(number, stderr)
 
 	b.lines++
 	if p.Global.JSON {
+		// p.Out keeps a write error.
 		_ = p.Out.JSON(commandLine{
 			Event:    "command",
 			Line:     number,
@@ -300,6 +294,19 @@ func (b *batch) report(
 
 	if code != 0 {
 		b.recordFailure(number, code)
+	}
+}
+
+// printErrors prints the error output of a line, and begins each error with the number of the line.
+func (b *batch) printErrors(number int, stderr string) {
+	p := b.program
+	for text := range strings.Lines(stderr) {
+		if p.Global.JSON {
+			// text is a JSON object. The number becomes its first member.
+			_, _ = fmt.Fprintf(p.Around.Err, "{\"line\":%d,%s", number, strings.TrimPrefix(text, "{"))
+			continue
+		}
+		_, _ = fmt.Fprintf(p.Around.Err, "line %d: %s", number, text)
 	}
 }
 

@@ -52,25 +52,27 @@ var otherShortFlags = map[string]string{
 // checkLeadingFlags refuses an unknown flag before the command, because cobra would take the name of
 // the command for the value of that flag.
 func checkLeadingFlags(root *cobra.Command, args []string) error {
-	for i := 0; i < len(args) && strings.HasPrefix(args[i], "-"); i++ {
-		flag, known := rootFlag(root, args[i])
+	for len(args) > 0 && strings.HasPrefix(args[0], "-") {
+		arg := args[0]
+		flag, known := rootFlag(root, arg)
 		if !known {
-			if commandOf(args[i:]) == "" {
+			if commandOf(args) == "" {
 				// Without a command, cobra's error is clear enough.
 				return nil
 			}
 			return &storage.Error{
 				Code: storage.InvalidArgument,
-				Err:  fmt.Errorf("unknown flag %s before a command", args[i]),
-				Hint: leadingFlagHint(root, args[i]),
+				Err:  fmt.Errorf("unknown flag %s before a command", arg),
+				Hint: leadingFlagHint(root, arg),
 			}
 		}
 
-		// Skip the next argument if it is the value of the flag.
+		args = args[1:]
 		takesValue := flag != nil && flag.NoOptDefVal == ""
-		hasValue := strings.Contains(args[i], "=")
-		if takesValue && !hasValue {
-			i++
+		hasValue := strings.Contains(arg, "=")
+		if takesValue && !hasValue && len(args) > 0 {
+			// The next argument is the value of the flag.
+			args = args[1:]
 		}
 	}
 	return nil

@@ -106,7 +106,7 @@ func tag(
 	}
 	maps.Copy(tags, set)
 
-	if err := program.OfDryRun(storage.SetTags(ctx, b, key, tags, f.change...)); err != nil {
+	if err := program.IgnoreDryRun(storage.SetTags(ctx, b, key, tags, f.change...)); err != nil {
 		return err
 	}
 	p.Emit(program.Event{Event: "changed", Key: key}, "changed "+p.Out.Printable(key))

@@ -184,7 +184,7 @@ func bucket(ctx context.Context, p *program.Program, text string, opts []storage
 
 	return p.Stores.UseService(ctx, l, func(s storage.Service, bucket string) error {
 		_, err := s.UpdateBucket(ctx, bucket, opts...)
-		if err := program.OfDryRun(err); err != nil {
+		if err := program.IgnoreDryRun(err); err != nil {
 			return err
 		}
 		if p.Global.DryRun {

@@ -60,7 +60,7 @@ func finish(ctx context.Context, p *program.Program, text string, c overlay.Fini
 	// With an empty report, there are no numbers to print, and the reason may be that the layer is missing.
 	hasFailedEarly := err != nil && report == (overlay.Report{})
 	if hasFailedEarly {
-		return program.InLines(explainMissingLayer(ctx, bucket, err, "overlay", "{old: NAME}"))
+		return program.Multiline(explainMissingLayer(ctx, bucket, err, "overlay", "{old: NAME}"))
 	}
 
 	numbers := map[string]int64{
@@ -76,7 +76,7 @@ func finish(ctx context.Context, p *program.Program, text string, c overlay.Fini
 		report.Copied, report.Bytes, report.Left, report.Markers, report.Tombstones, report.Ignored)
 	// err may join the errors of several objects.
 	if err != nil {
-		return program.InLines(err)
+		return program.Multiline(err)
 	}
 	return printErr
 }

@@ -63,7 +63,7 @@ func mb(ctx context.Context, p *program.Program, text string, opts []storage.Buc
 
 	return p.Stores.UseService(ctx, l, func(s storage.Service, bucket string) error {
 		_, err := s.CreateBucket(ctx, bucket, opts...)
-		if err := program.OfDryRun(err); err != nil {
+		if err := program.IgnoreDryRun(err); err != nil {
 			return err
 		}
 		// A dry run also fails if the bucket exists.

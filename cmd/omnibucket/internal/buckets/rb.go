@@ -190,7 +190,7 @@ func removeVersions(ctx context.Context, s storage.Service, name string) error {
 		}
 
 		_, err := storage.RemoveVersions(ctx, b, versions)
-		return errors.Join(listErr, program.InLines(err))
+		return errors.Join(listErr, program.Multiline(err))
 	})
 }
 

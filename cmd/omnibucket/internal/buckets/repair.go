@@ -96,7 +96,7 @@ func printRepair(ctx context.Context, p *program.Program, bucket storage.Bucket,
 	// With an empty report, there are no numbers to print, and the reason may be that the layer is missing.
 	hasFailedEarly := err != nil && r == (mirror.Report{})
 	if hasFailedEarly {
-		return program.InLines(explainMissingLayer(ctx, bucket, err, "mirror", "NAME"))
+		return program.Multiline(explainMissingLayer(ctx, bucket, err, "mirror", "NAME"))
 	}
 
 	numbers := map[string]int64{
@@ -112,7 +112,7 @@ func printRepair(ctx context.Context, p *program.Program, bucket storage.Bucket,
 		r.Repaired, r.Removed, r.Recent, r.Failed, r.Undecided, r.Ignored)
 	// err may join the errors of several objects.
 	if err != nil {
-		return program.InLines(err)
+		return program.Multiline(err)
 	}
 	return printErr
 }

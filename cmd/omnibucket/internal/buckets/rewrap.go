@@ -87,10 +87,14 @@ func rewrapFolder(ctx context.Context, p *program.Program, l location.Location, 
 		},
 	})
 
-	// There are no counts to print, or a dry run has already printed its objects.
-	hasFailedEarly := err != nil && report == (encrypt.RewrapReport{})
-	if hasFailedEarly || p.Global.DryRun {
-		return program.InLines(err)
+	if p.Global.DryRun {
+		// The function Rewrapped has printed the objects.
+		return program.Multiline(err)
+	}
+	isEmpty := report == (encrypt.RewrapReport{})
+	if err != nil && isEmpty {
+		// RewrapAll failed before the first object, so there are no counts to print.
+		return program.Multiline(err)
 	}
 
 	numbers := map[string]int64{
@@ -100,7 +104,7 @@ func rewrapFolder(ctx context.Context, p *program.Program, l location.Location, 
 	}
 	printErr := printNumbers(p, numbers, "%d rewrapped, %d of other keys, %d failed\n",
 		report.Rewrapped, report.Current, report.Failed)
-	return program.InLines(errors.Join(err, printErr))
+	return program.Multiline(errors.Join(err, printErr))
 }
 
 // formerKeys reads the identities in the file of --former, or returns nil if the flag is not given.

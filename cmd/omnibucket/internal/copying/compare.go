@@ -146,7 +146,7 @@ func compare(ctx context.Context, p *program.Program, f *compareFlags, first, se
 
 	// Print what was found before an interruption, too.
 	printErr := diffs.print(context.WithoutCancel(ctx), p)
-	err = program.InLines(errors.Join(err, printErr))
+	err = program.Multiline(errors.Join(err, printErr))
 
 	// A comparison that was interrupted, or that has compared no file, has no summary.
 	compared := result.Same + result.Different + result.OnlyFirst + result.OnlySecond + result.NotCompared

@@ -65,19 +65,22 @@ func checkNames(sources []cpSource) error {
 // checkOneFolder refuses to move the contents of several folders into one, because a file could replace one of the
 // same name from another folder, which mv would lose unnoticed.
 func checkOneFolder(sources []cpSource) error {
-	folders := map[string]bool{} // paths and addresses of the folders of all sources
-	movesContents := false       // true if a source stands for several files of a folder
+	folderNames := map[string]bool{}
+	movesContents := false // true if a source stands for several files of a folder
 	for _, source := range sources {
 		if source.err != nil {
 			continue
 		}
 		folder, hasSeveral := folderOf(source)
-		movesContents = movesContents || hasSeveral
+		if hasSeveral {
+			movesContents = true
+		}
 		// A local folder has a path, and a folder in a bucket an address.
-		folders[folder.Path+folder.AddressWithKey()] = true
+		name := folder.Path + folder.AddressWithKey()
+		folderNames[name] = true
 	}
 
-	if movesContents && len(folders) > 1 {
+	if movesContents && len(folderNames) > 1 {
 		return argument.Invalid(
 			"sources must be in one folder if one of them has wildcards or ends in \"/\": "+
 				"a file would replace another of its name",

@@ -86,7 +86,7 @@ func checkAttributes(ctx context.Context, p *program.Program, f *cpFlags, dst lo
 	// A dry run checks the options of this upload, and then refuses it.
 	const anyKey = "any"
 	_, err = bucket.Upload(ctx, anyKey, strings.NewReader(""), f.write.ForUpload()...)
-	return program.OfDryRun(err)
+	return program.IgnoreDryRun(err)
 }
 
 // isTree reports whether a source of cp -r is a directory or a folder, and not a single file or object. If a bucket has
@@ -169,7 +169,7 @@ func syncTrees(
 	report, err := p.RunJob(func(opts ...transfer.Option) (*transfer.Report, error) {
 		return transfer.Sync(ctx, dstEnd, srcEnd, append(opts, extra...)...)
 	})
-	return report, program.InLines(err)
+	return report, program.Multiline(err)
 }
 
 // jobEnd converts a location, which must be a directory or a folder in a bucket, to the source or destination of a job.

@@ -86,14 +86,14 @@ func (s *jobState) add(part partReport) {
 func jobStatus(ctx context.Context, p *program.Program, folder string) error {
 	// The journals are only read, so their folder is neither created nor wrapped.
 	const create = false
-	identity := func(c storage.Core) storage.Core { return c }
-	bucket, err := journalBucket(ctx, p, folder, create, identity)
+	unwrapped := func(c storage.Core) storage.Core { return c }
+	bucket, err := journalBucket(ctx, p, folder, create, unwrapped)
 	if err != nil {
 		return err
 	}
 
 	jobs := jobStates{}
-	// If the folder is a directory that is missing, there is no bucket.
+	// The bucket is nil if the folder is a missing directory, which has no jobs.
 	if bucket != nil {
 		if err := jobs.read(ctx, bucket); err != nil {
 			return err

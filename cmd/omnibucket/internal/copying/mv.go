@@ -231,7 +231,8 @@ func removeCopied(ctx context.Context, bucket storage.Bucket, old *storage.Attrs
 	return err
 }
 
-// requireDistinct refuses a move whose source and destination are the same file or object.
+// requireDistinct refuses a move whose source and destination are the same file or object. It looks at the addresses
+// first. If they leave it open, requireApart tests it with an object.
 func requireDistinct(ctx context.Context, p *program.Program, src, dst location.Location) error {
 	same, err := isSame(ctx, p, src, dst)
 	if err != nil {
@@ -249,12 +250,13 @@ func requireDistinct(ctx context.Context, p *program.Program, src, dst location.
 	if err != nil {
 		return err
 	}
-	if evidence.Apart(serving.Places(source), serving.Places(destination)) {
+	areApart := evidence.Apart(serving.Places(source), serving.Places(destination))
+	if areApart {
 		return nil
 	}
 
-	// The addresses may be two names of the same place. requireApart stores an object to find out, which a
-	// dry run must not do.
+	// The addresses may be two names of the same place. A dry run cannot find out, because requireApart stores an
+	// object.
 	if p.Global.DryRun {
 		return nil
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // A writeFunc writes one file or object to the destination of a copy. In a dry run, it only checks the options, and
-// then fails with an error that program.OfDryRun knows.
+// then fails with an error that program.IgnoreDryRun knows.
 type writeFunc func([]storage.TransferOption) (*storage.Attrs, error)
 
 // transferOne copies one file or object with write, shows the progress and reports the event. A dry run only checks
@@ -73,7 +73,7 @@ func checkDestination(
 	// This is a dry run, in which write always fails: with an error of its options or, if they are right, with the
 	// refusal of the dry run.
 	_, refusal := write(nil)
-	if err := program.OfDryRun(refusal); err != nil {
+	if err := program.IgnoreDryRun(refusal); err != nil {
 		return err
 	}
 

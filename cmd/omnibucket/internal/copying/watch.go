@@ -272,33 +272,30 @@ func (w *watch) run(
 		return err
 	}
 
-	// Each round handles the result of the last sync: folder is what it has synced, or "" for the whole tree, and err
-	// its error. Then the round waits for a change, or for the next attempt, and syncs again.
-	folder := ""
-	retry := firstRetry
-	for {
-		if ctx.Err() != nil {
-			return cmp.Or(err, ctx.Err())
-		}
-		if err != nil {
-			p.PrintError(err)
-			p.Note("omnibucket: the next attempt is in %s", retry)
-			w.earliest = time.Now().Add(retry)
-			w.recordChange(folder)
-			retry = min(2*retry, lastRetry)
+	synced := "" // folder of the last sync, or "" for the whole tree
+	pause := firstRetry
+	for ctx.Err() == nil {
+		if err == nil {
+			pause = firstRetry
 		} else {
-			retry = firstRetry
+			p.PrintError(err)
+			p.Note("omnibucket: the next attempt is in %s", pause)
+			// Sync the same folder again after the pause.
+			w.earliest = time.Now().Add(pause)
+			w.recordChange(synced)
+			pause = min(2*pause, lastRetry)
 		}
-
 		// Let a reader of the output see the changes of each sync without delay.
 		p.Out.Flush()
 
-		folder, err = w.next(ctx)
-		if err != nil {
-			return err
+		// Wait for a change, or for the end of the pause.
+		folder, watchErr := w.next(ctx)
+		if watchErr != nil {
+			return watchErr
 		}
-		folder, err = syncFolder(folder, sync)
+		synced, err = syncFolder(folder, sync)
 	}
+	return cmp.Or(err, ctx.Err())
 }
 
 // syncFolder syncs a folder, or the whole tree if the folder is "" or has no files any more. It returns what it has

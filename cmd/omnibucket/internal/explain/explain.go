@@ -261,8 +261,8 @@ var noise = regexp.MustCompile(strings.Join([]string{
 	`storage: (?:object|bucket) doesn't exist: `,
 }, "|"))
 
-// withoutNoise removes from the text of an error what only the operator of a server needs: all of the cause if the code
-// says enough, and otherwise what SDKs add to the cause.
+// withoutNoise returns the text of an error without what only the operator of a server needs. If the code of the error
+// says enough, that is the whole cause. Otherwise it is what SDKs add to the cause, such as the id of the request.
 func withoutNoise(err *storage.Error, text string) string {
 	if err.Err == nil {
 		return text
@@ -274,17 +274,16 @@ func withoutNoise(err *storage.Error, text string) string {
 	if isFromServer && saysEverything(err.Code) {
 		return strings.TrimSuffix(text, ": "+cause)
 	}
-
 	if strings.Contains(text, cause) {
 		shortCause := strings.TrimSuffix(noise.ReplaceAllString(cause, ""), ": ")
 		return strings.Replace(text, cause, shortCause, 1)
 	}
 
-	// The text does not have the cause as it is, because secrets in it are masked. The text after the code is the
-	// masked cause.
-	head, maskedCause, _ := strings.Cut(text, string(err.Code)+": ")
-	shortText := head + string(err.Code) + ": " + noise.ReplaceAllString(maskedCause, "")
-	return strings.TrimSuffix(shortText, ": ")
+	// The text has another form of the cause, in which secrets are masked. It follows the code.
+	code := string(err.Code) + ": "
+	head, maskedCause, _ := strings.Cut(text, code)
+	shortCause := noise.ReplaceAllString(maskedCause, "")
+	return strings.TrimSuffix(head+code+shortCause, ": ")
 }
 
 // saysEverything reports whether an error with this code is clear without its cause.

@@ -80,17 +80,17 @@ func (f *flags) run(ctx context.Context, p *program.Program, text string) error 
 	s := newServer(ctx, dir, bucket, f.settings, p.PrintError)
 	if bucket == nil {
 		// Without a store, the server uses only the directory.
-		s.remote.leave()
+		s.remote.disable()
 	}
-	err = s.serve(p.Around.In, flushWriter{p.Out})
+	serveErr := s.serve(p.Around.In, flushWriter{p.Out})
 	if f.stats {
 		s.stats.print(p.Around.Err, p.Global.JSON, time.Since(start), s.closing)
 	}
 
-	// With --requests, the program will print its requests. It must not print them as JSON to standard output,
-	// which the go command reads.
+	// With --requests, the program prints its requests when this command has ended. It must not print them as JSON
+	// to standard output, which the go command reads.
 	p.Global.JSON = false
-	return err
+	return serveErr
 }
 
 // check refuses invalid flags, and sets the defaults that depend on the system.
@@ -190,7 +190,7 @@ func trim(ctx context.Context, p *program.Program, text, age string) error {
 	report, err := p.RunJob(func(opts ...transfer.Option) (*transfer.Report, error) {
 		return transfer.Expire(ctx, bucket, []transfer.ExpireRule{rule}, opts...)
 	})
-	err = program.InLines(err)
+	err = program.Multiline(err)
 	p.Summarize(report, err)
 	return err
 }

@@ -41,7 +41,7 @@ type remote struct {
 	patience   *timeBudget
 	warn       func(text string, err error) // prints a warning, each text once
 	ctx        context.Context              // done if the store is left alone
-	leave      context.CancelFunc
+	disable    context.CancelFunc
 	isStopped  atomic.Bool // the store is left alone
 	badActions sync.Map    // set of actions whose object was refused, so that upload replaces it
 }
@@ -146,7 +146,7 @@ func (r *remote) stop(err error) {
 		err = errSlow
 	}
 	r.warn("the build continues without the store of its cache", err)
-	r.leave()
+	r.disable()
 }
 
 // isPermanent reports whether each further request would fail for the same reason.

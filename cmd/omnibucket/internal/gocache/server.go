@@ -53,8 +53,8 @@ func newServer(ctx context.Context, d *disk, bucket storage.Bucket, cfg settings
 		warn:     s.warn,
 	}
 
-	// A call of leave ends the use of the bucket.
-	s.remote.ctx, s.remote.leave = context.WithCancel(ctx)
+	// A call of disable ends the use of the bucket.
+	s.remote.ctx, s.remote.disable = context.WithCancel(ctx)
 	s.uploads = newUploads(s.remote, cfg.uploads)
 	return s
 }
@@ -76,7 +76,7 @@ func warnOnce(print func(error)) func(text string, err error) {
 // serve answers requests until the request close or the end of the input, and then waits for the
 // uploads. Some go commands end without a request close.
 func (s *server) serve(in io.Reader, out io.Writer) error {
-	defer s.remote.leave()
+	defer s.remote.disable()
 	w := &responseWriter{dst: out}
 	w.write(&response{KnownCommands: []string{commandGet, commandPut, commandClose}})
 	closeReq, err := s.answerAll(newRequestReader(in), w)
@@ -84,7 +84,7 @@ func (s *server) serve(in io.Reader, out io.Writer) error {
 	// The build has ended. After a failed input, the uploads that wait are abandoned.
 	start := time.Now()
 	if err != nil {
-		s.remote.leave()
+		s.remote.disable()
 	}
 	s.uploads.close(s.settings.closeTimeout, s.settings.patience)
 	s.disk.trim()

@@ -19,11 +19,11 @@ func (l Location) AsBucket() (Location, error) {
 		return l.InDirectory(l.Path, "")
 	}
 
-	// The key is what follows the directory before the wildcards or, without wildcards, the last element of the path.
-	dir, key := splitWildcards(filepath.Clean(l.Path))
-	isLiteral := key == ""
-	if isLiteral {
-		dir, key = filepath.Split(filepath.Clean(l.Path))
+	path := filepath.Clean(l.Path)
+	dir, key := splitWildcards(path)
+	isFile := key == ""
+	if isFile {
+		dir, key = filepath.Split(path)
 	}
 	if dir == "" {
 		dir = "."
@@ -33,8 +33,10 @@ func (l Location) AsBucket() (Location, error) {
 	}
 
 	loc, err := l.InDirectory(dir, filepath.ToSlash(key))
-	// The name of a file may have characters such as "*", which are then literal.
-	loc.HasWildcard = loc.HasWildcard && !isLiteral
+	if isFile {
+		// Characters such as "*" in the name of a file are literal.
+		loc.HasWildcard = false
+	}
 	return loc, err
 }
 
@@ -55,8 +57,8 @@ func (l Location) AsEntry() (Location, error) {
 	return loc, err
 }
 
-// splitWildcards splits a path before its first element with a wildcard. The key is "" if the path has no wildcard, or
-// if a file has exactly this path.
+// splitWildcards splits a path before its first element with a wildcard: "a/b*/c" becomes "a" and "b*/c". The key is ""
+// if the path has no wildcard, or if a file has exactly this path.
 func splitWildcards(path string) (dir, key string) {
 	if _, err := os.Lstat(path); err == nil {
 		return path, ""
@@ -70,6 +72,7 @@ func splitWildcards(path string) (dir, key string) {
 		return path, ""
 	}
 	dir = strings.Join(elements[:i], "/")
+	// In an absolute path such as "/a*", the empty element before the first slash is the root.
 	isRoot := i > 0 && dir == ""
 	if isRoot {
 		dir = "/"

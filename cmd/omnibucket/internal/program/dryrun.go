@@ -48,8 +48,8 @@ func isChange(e storage.Effects) bool {
 	return writesOrRemoves || e == storage.EffectAdminister
 }
 
-// OfDryRun returns err, or nil if err only says that a dry run refused a change.
-func OfDryRun(err error) error {
+// IgnoreDryRun returns err, or nil if err only says that a dry run refused a change.
+func IgnoreDryRun(err error) error {
 	if errors.Is(err, errDryRunReason) {
 		return nil
 	}

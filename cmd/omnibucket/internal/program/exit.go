@@ -38,8 +38,8 @@ func (e reportedError) Unwrap() error { return e.error }
 // Reported marks err as printed, so that ExitCodeFor does not print it again.
 func Reported(err error) error { return reportedError{err} }
 
-// InLines returns err in a form that is printed with one line for each joined error.
-func InLines(err error) error { return errors.Join(piecemeal.Errors(err)...) }
+// Multiline joins the errors in err again, without the text around them, so that each is printed on a line of its own.
+func Multiline(err error) error { return errors.Join(piecemeal.Errors(err)...) }
 
 // ExitCodeFor prints err and returns the exit code. If the output could not be written, that error
 // counts instead, because it ended the command.

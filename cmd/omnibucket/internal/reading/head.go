@@ -38,10 +38,6 @@ func Head(p *program.Program) *cobra.Command {
 			if lines < 0 || bytes < 0 {
 				return argument.Invalid("--bytes and --lines must not be negative", "")
 			}
-			if !c.Flags().Changed("bytes") {
-				// The function head then writes lines.
-				bytes = -1
-			}
 
 			var opts []storage.DownloadOption
 			if c.Flags().Changed("version") {
@@ -49,7 +45,10 @@ func Head(p *program.Program) *cobra.Command {
 			}
 			return program.Each(c.Context(), p, args, func(text string) error {
 				return p.EachMatch(c.Context(), text, literal, func(b storage.Bucket, l location.Location) error {
-					return head(c.Context(), p, b, l.Key, lines, bytes, opts)
+					if c.Flags().Changed("bytes") {
+						return headBytes(c.Context(), p, b, l.Key, bytes, opts)
+					}
+					return headLines(c.Context(), p, b, l.Key, lines, opts)
 				})
 			})
 		},
@@ -62,26 +61,32 @@ func Head(p *program.Program) *cobra.Command {
 	return c
 }
 
-// head writes the first lines of an object to standard output or, if bytes is not negative, its first
-// bytes.
-func head(
-	ctx context.Context, p *program.Program, b storage.Downloader, key string, lines, bytes int64,
-	opts []storage.DownloadOption,
+// headBytes writes the first n bytes of an object to standard output.
+func headBytes(
+	ctx context.Context, p *program.Program, b storage.Downloader, key string, n int64, opts []storage.DownloadOption,
 ) error {
 	// The options serve several objects, so an append must not write into their array.
-	if bytes >= 0 {
-		opts = append(slices.Clip(opts), storage.WithRange(0, bytes))
-	}
+	opts = append(slices.Clip(opts), storage.WithRange(0, n))
 	reader, err := b.Download(ctx, key, opts...)
 	if err != nil {
 		return err
 	}
 	defer reader.Close()
 
-	if bytes >= 0 {
-		_, err := reader.WriteTo(p.Out)
+	_, err = reader.WriteTo(p.Out)
+	return err
+}
+
+// headLines writes the first lines of an object to standard output.
+func headLines(
+	ctx context.Context, p *program.Program, b storage.Downloader, key string, lines int64,
+	opts []storage.DownloadOption,
+) error {
+	reader, err := b.Download(ctx, key, opts...)
+	if err != nil {
 		return err
 	}
+	defer reader.Close()
 
 	src := bufio.NewReader(reader)
 	for lines > 0 {

@@ -77,9 +77,10 @@ func ls(ctx context.Context, p *program.Program, f *lsFlags, text string) error 
 	if err != nil {
 		return err
 	}
-	// The subdirectories of a directory are its buckets.
 	if f.buckets && l.Kind == location.LocalPath {
-		if l, err = l.InDirectory(l.Path, ""); err != nil {
+		// The subdirectories of a directory are its buckets.
+		l, err = l.InDirectory(l.Path, "")
+		if err != nil {
 			return err
 		}
 	}
@@ -87,8 +88,9 @@ func ls(ctx context.Context, p *program.Program, f *lsFlags, text string) error 
 		return lsBuckets(ctx, p, f, l)
 	}
 
-	// Anything else must be in a bucket, which LocateExisting checks.
-	if l, err = p.Stores.LocateExisting(text); err != nil {
+	// Anything else must be in a bucket. LocateExisting fails if it is not.
+	l, err = p.Stores.LocateExisting(text)
+	if err != nil {
 		return err
 	}
 	if f.versions {
@@ -158,8 +160,7 @@ func lsMatching(
 				return err
 			}
 			printed++
-			// Without --limit, limitCount is 0, which no count equals here.
-			if printed == f.limitCount {
+			if f.limit != nil && printed == f.limitCount {
 				return nil
 			}
 		}
@@ -193,9 +194,9 @@ func lsFolder(
 ) error {
 	folder := location.AsFolder(key)
 	entries := bucket.List(ctx, f.folderOptions(folder)...)
-	isWholeTree := f.recursive && f.startAfter == "" && f.limit == nil
-	if isWholeTree {
-		// This listing skips folders that this user may not read.
+	listsAll := f.recursive && f.startAfter == "" && f.limit == nil
+	if listsAll {
+		// ListBelow skips folders that this user may not read.
 		entries = program.ListBelow(ctx, bucket, folder)
 	}
 
@@ -214,8 +215,7 @@ func lsFolder(
 			return err
 		}
 		printed++
-		// Without --limit, limitCount is 0, which no count equals here.
-		if printed == f.limitCount {
+		if f.limit != nil && printed == f.limitCount {
 			break
 		}
 	}

@@ -21,20 +21,17 @@ type BucketLine struct {
 
 // lsBuckets lists the buckets of an account.
 func lsBuckets(ctx context.Context, p *program.Program, f *lsFlags, l location.Location) error {
-	// An address such as file:///parent looks like a bucket, but its subdirectories are the
-	// buckets.
-	isAccount := l.Kind == location.Account || l.Kind == location.InBucket
-	if !isAccount || l.Key != "" {
+	// An address such as file:///parent looks like that of a bucket, but its subdirectories are buckets.
+	mayHaveBuckets := l.Kind == location.Account || l.Kind == location.InBucket
+	if !mayHaveBuckets || l.Key != "" {
 		return argument.Invalid(
 			"location must be that of an account, such as s3://?region=… or file:///parent",
 			location.AddressHint,
 		)
 	}
-
 	if f.recursive || f.versions || f.startAfter != "" {
 		return argument.Invalid("--recursive, --versions and --start-after must not be used for buckets", "")
 	}
-
 	if f.limit != nil && f.limitCount < 1 {
 		return argument.Invalid("--limit must be at least 1", "")
 	}
@@ -59,8 +56,7 @@ func printBuckets(ctx context.Context, p *program.Program, f *lsFlags, service s
 			return err
 		}
 		count++
-		// Without --limit, limitCount is 0, which no count equals here.
-		if count == f.limitCount {
+		if f.limit != nil && count == f.limitCount {
 			break
 		}
 	}

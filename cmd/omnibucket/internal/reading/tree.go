@@ -53,18 +53,12 @@ func tree(ctx context.Context, p *program.Program, f *treeFlags, args []string) 
 	if err != nil {
 		return err
 	}
+	printRoot := func(r program.Root) error {
+		printer := treePrinter{program: p, flags: f, walk: walk, root: r}
+		return printer.printRoot(ctx)
+	}
 	return program.Each(ctx, p, args, func(text string) error {
-		return p.EachRoot(ctx, text, walk, func(r program.Root) error {
-			if !p.Global.JSON {
-				p.Out.Printf("%s\n", p.Out.Printable(cmp.Or(r.Name(), ".")))
-			}
-			// An object has no content to print below its name.
-			if !r.Entry.IsPrefix {
-				return nil
-			}
-			printer := treePrinter{program: p, flags: f, walk: walk, root: r}
-			return printer.printContent(ctx, treeFolder{key: r.Name(), level: 1})
-		})
+		return p.EachRoot(ctx, text, walk, printRoot)
 	})
 }
 
@@ -90,6 +84,18 @@ var (
 	middleBranch = branch{line: "├── ", below: "│   "}
 	lastBranch   = branch{line: "└── ", below: "    "}
 )
+
+// printRoot prints the name of the root and, if the root is a folder, its content.
+func (t *treePrinter) printRoot(ctx context.Context) error {
+	out := t.program.Out
+	if !t.program.Global.JSON {
+		out.Printf("%s\n", out.Printable(cmp.Or(t.root.Name(), ".")))
+	}
+	if !t.root.Entry.IsPrefix {
+		return nil
+	}
+	return t.printContent(ctx, treeFolder{key: t.root.Name(), level: 1})
+}
 
 // printContent prints the content of a folder. It prints an entry only when the next one has come or
 // the listing has ended, because the branch of the last entry is different.

@@ -96,7 +96,7 @@ func expire(ctx context.Context, p *program.Program, f *expireFlags, text string
 	report, err := p.RunJob(func(progressOpts ...transfer.Option) (*transfer.Report, error) {
 		return transfer.Expire(ctx, bucket, rules, append(progressOpts, opts...)...)
 	})
-	err = program.InLines(err)
+	err = program.Multiline(err)
 	p.Summarize(report, err)
 	return err
 }

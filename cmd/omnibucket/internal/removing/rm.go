@@ -230,7 +230,7 @@ func rmListed(ctx context.Context, p *program.Program, f *rmFlags, l location.Lo
 	report, err := p.RunJob(func(progressOpts ...transfer.Option) (*transfer.Report, error) {
 		return transfer.Remove(ctx, bucket, append(progressOpts, opts...)...)
 	})
-	err = program.InLines(err)
+	err = program.Multiline(err)
 	p.Summarize(report, err)
 	return err
 }
@@ -267,7 +267,7 @@ func rmOne(
 	// still be removed.
 	exists, existsErr := bucket.Exists(ctx, key, f.attrsOptions...)
 
-	if err := program.OfDryRun(bucket.Remove(ctx, key, f.options...)); err != nil {
+	if err := program.IgnoreDryRun(bucket.Remove(ctx, key, f.options...)); err != nil {
 		return nil, err
 	}
 	// In a dry run, Remove has made no request, so only Exists shows whether the object can be reached.

@@ -162,7 +162,7 @@ func (f *restoreFlags) unarchive(ctx context.Context, p *program.Program, args [
 		if l.IsFolder() {
 			return argument.Invalid("key must not be that of a folder", `use a wildcard, such as "**"`)
 		}
-		if err := program.OfDryRun(storage.Restore(ctx, b, l.Key, opts...)); err != nil {
+		if err := program.IgnoreDryRun(storage.Restore(ctx, b, l.Key, opts...)); err != nil {
 			return err
 		}
 		// A dry run also fails if the object does not exist.
@@ -219,7 +219,7 @@ func (j *versionsJob) runOn(ctx context.Context, p *program.Program, text string
 	report, err := p.RunJob(func(progressOpts ...transfer.Option) (*transfer.Report, error) {
 		return j.run(scope.bucket, append(progressOpts, opts...))
 	})
-	err = program.InLines(err)
+	err = program.Multiline(err)
 	if err == nil {
 		// A job that found nothing to do has no error of its own.
 		err = j.checkReport(ctx, p, scope, report)

@@ -192,8 +192,8 @@ func openFolderForUI(
 	wholeBucket := l
 	wholeBucket.Prefix = ""
 	wholeBucket.Key = ""
-	mustNotSign := p.Stores.ReadOnly && l.Scheme == "file"
-	if mustNotSign {
+	isReadOnlyDirectory := p.Stores.ReadOnly && l.Scheme == "file"
+	if isReadOnlyDirectory {
 		_, err = p.Stores.Open(ctx, wholeBucket, opts...)
 	} else {
 		signed, err = openSigned(ctx, p, wholeBucket, base, opts...)
