@@ -148,13 +148,16 @@ func (f *FileSystem) checkDirectory(w *watch, key string, readErr error) error {
 		storage.WithLimit(1),
 		storage.WithAnyOrder(),
 	}
-	// The first entry shows that there is a directory, and an error ends the listing, so the loop never repeats.
-	for _, listErr := range f.bucket.List(w.ctx, opts...) {
-		// A prefix that is longer than any key has no objects.
-		if storage.CodeOf(listErr) == storage.InvalidArgument {
+	for _, err := range f.bucket.List(w.ctx, opts...) {
+		if err == nil {
+			// The first entry shows that there is a directory.
+			return nil
+		}
+		if storage.CodeOf(err) == storage.InvalidArgument {
+			// The prefix is longer than any key, so it has no objects.
 			return readErr
 		}
-		return listErr
+		return err
 	}
 	return readErr
 }

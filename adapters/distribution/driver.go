@@ -162,10 +162,11 @@ func (d *driver) Move(ctx context.Context, src, dst string) error {
 // Delete removes a file, or a folder with everything below it, and aborts the unfinished uploads there.
 func (d *driver) Delete(ctx context.Context, path string) error {
 	key := keyOf(path)
-	hadFiles, err := d.deleteBelow(ctx, key)
+	hasContent, err := d.deleteBelow(ctx, key)
 	if err != nil {
 		return err
 	}
+
 	isFile, err := d.bucket.Exists(ctx, key)
 	if err != nil {
 		return err
@@ -176,15 +177,16 @@ func (d *driver) Delete(ctx context.Context, path string) error {
 		}
 	}
 
-	// A registry that died during Commit may leave the upload of a complete file.
-	wasUnfinished := d.abort(ctx, key)
-	if wasUnfinished {
+	// The file may be unfinished. Even a complete file has the state of an upload if the registry died during Commit.
+	hasUpload := d.abort(ctx, key)
+	if hasUpload {
 		if err := d.bucket.Remove(ctx, key+stateSuffix); err != nil {
 			return err
 		}
 	}
 
-	if !hadFiles && !isFile && !wasUnfinished {
+	exists := hasContent || isFile || hasUpload
+	if !exists {
 		return registry.PathNotFoundError{Path: path}
 	}
 	return nil
@@ -192,7 +194,7 @@ func (d *driver) Delete(ctx context.Context, path string) error {
 
 // deleteBelow removes everything below a folder, and aborts the unfinished uploads there. It reports whether there was
 // anything.
-func (d *driver) deleteBelow(ctx context.Context, folder string) (hadFiles bool, err error) {
+func (d *driver) deleteBelow(ctx context.Context, folder string) (hasContent bool, err error) {
 	// The state of an unfinished upload is an object with the suffix stateSuffix, which is removed with the others.
 	abortUnfinished := func(entry storage.ListEntry) (mayRemove bool) {
 		if file, isState := strings.CutSuffix(entry.Key, stateSuffix); isState {

@@ -39,14 +39,14 @@ func (d *driver) Stat(ctx context.Context, path string) (registry.FileInfo, erro
 		return nil, err
 	}
 
-	// A folder exists if a key is below it.
+	// The first key below the folder shows that it exists, so the loop never repeats.
 	for _, listErr := range d.bucket.List(ctx, storage.WithPrefix(folderPrefix(path)), storage.WithLimit(1)) {
 		if listErr != nil {
 			return nil, listErr
 		}
 		return folderInfo(path), nil
 	}
-	return nil, convertError(path, err)
+	return nil, registry.PathNotFoundError{Path: path}
 }
 
 // List returns the paths of the files and folders directly in a folder.
@@ -130,20 +130,24 @@ const nameEnd = "\x00"
 // visits the paths.
 func sortText(path string) string { return strings.ReplaceAll(path, "/", nameEnd) }
 
+// contains reports whether a path is a folder or below it. Both arguments have the form of sortText.
+func contains(folder, path string) bool {
+	// With an end after both names, "a" does not contain "ab".
+	return strings.HasPrefix(path+nameEnd, folder+nameEnd)
+}
+
 // walk calls f for children and for everything below them, in the order of Walk. It leaves out the path whose
 // sortText is startAfter and all paths before it.
 func (d *driver) walk(ctx context.Context, children []registry.FileInfo, startAfter string, f registry.WalkFn) error {
 	for _, child := range children {
 		text := sortText(child.Path())
-		// With an end after both names, "a" does not contain the path "ab".
-		isOrContainsStart := strings.HasPrefix(startAfter+nameEnd, text+nameEnd)
-		isBefore := text < startAfter && !isOrContainsStart
-		if isBefore {
+		containsStart := contains(text, startAfter)
+		if text < startAfter && !containsStart {
 			continue
 		}
 
-		// The caller has had the start and the folders that contain it, but not all that is below them.
-		if !isOrContainsStart {
+		// An earlier walk has visited the folders that contain startAfter, but not everything below them.
+		if !containsStart {
 			err := f(child)
 			if errors.Is(err, registry.ErrSkipDir) {
 				continue

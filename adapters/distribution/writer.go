@@ -90,8 +90,7 @@ func (w *writer) Write(p []byte) (written int, err error) {
 		return 0, errEnded
 	}
 	for len(p) > 0 {
-		// If the part could not be stored in an earlier call, it is still in memory and leaves no space. Then the
-		// loop first stores it.
+		// A full part that an earlier call could not store leaves no space. It is stored first.
 		space := max(0, partSize-w.tail.Len())
 		n := min(len(p), space)
 		w.tail.Write(p[:n])
@@ -203,8 +202,8 @@ func (w *writer) Commit(ctx context.Context) error {
 	return nil
 }
 
-// commit stores the file, which consists of the stored parts and then the bytes in memory. Commit removes the state
-// afterwards.
+// commit stores the file, which consists of the stored parts and the bytes in memory after them. It leaves the state of
+// the upload to Commit, which removes it afterwards.
 func (w *writer) commit(ctx context.Context) error {
 	hasParts := w.state.Parts > 0
 	if !hasParts {
@@ -222,7 +221,8 @@ func (w *writer) commit(ctx context.Context) error {
 		return err
 	}
 
-	// A registry that died may have stored more parts than the state has, which must be left out.
+	// The upload may have a part that the state does not count, because a registry died after it had stored the part.
+	// Complete leaves out what is not in the list.
 	parts := make([]storage.UploadedPart, w.state.Parts)
 	for i := range parts {
 		parts[i].Number = i + 1

@@ -246,8 +246,10 @@ func (o *IO) RemoveAll(location string) error {
 	if err := o.bucket.Remove(o.ctx, name); err != nil {
 		return pathError("remove", location, err)
 	}
-	_, err = storage.RemoveMatching(o.ctx, o.bucket, nil, storage.WithPrefix(name+"/"))
-	return pathError("remove", location, err)
+	if _, err := storage.RemoveMatching(o.ctx, o.bucket, nil, storage.WithPrefix(name+"/")); err != nil {
+		return pathError("remove", location, err)
+	}
+	return nil
 }
 
 // files returns the bucket as a file system, for the methods that work on directories.

@@ -21,9 +21,13 @@ type session struct {
 	readErr error           // error of a read during the last call
 }
 
-// callSQLite makes a call of SQLite's driver, such as a query, with ctx for all reads of the object. SQLite does not
-// report why a read failed, and may ignore the failure, so callSQLite adds the error of the read, or returns it.
+// callSQLite calls SQLite's driver, for example to run a query. All reads of the object during the call have the context
+// ctx.
+//
+// SQLite does not report why a read failed, and may ignore the failure. So callSQLite adds the error of the read to that
+// of the call. If the call has no error, callSQLite fails with that of the read.
 func callSQLite[T any](ctx context.Context, s *session, call func() (T, error)) (result T, err error) {
+	// SQLite calls the method ReadAt of the session, which uses ctx and sets readErr.
 	s.ctx = ctx
 	s.readErr = nil
 	defer func() {
@@ -31,7 +35,6 @@ func callSQLite[T any](ctx context.Context, s *session, call func() (T, error)) 
 		s.ctx = context.Background()
 	}()
 
-	// SQLite calls ReadAt of the session, which sets readErr.
 	result, err = call()
 	if s.readErr == nil {
 		return result, err

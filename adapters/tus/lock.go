@@ -79,8 +79,8 @@ func (l *lock) lockError(ctx context.Context, err error) error {
 		return err
 	}
 
-	// The store may have refused the ID as a key, or it may fail for every key. To find out which, orNotFound tries
-	// to acquire a lock with another key.
+	// The store may have refused the ID as a key, or it may fail for every key. orNotFound finds out which, with a
+	// lock of another key.
 	acquireOther := func(key string) error {
 		other, err := l.locker.acquire(ctx, key)
 		if err != nil {

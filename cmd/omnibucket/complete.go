@@ -185,21 +185,23 @@ func withKey(text string, l location.Location, key string) string {
 	if !strings.HasPrefix(key, l.Key) {
 		return ""
 	}
-	if !locations.IsAddress(text) {
-		// In the form name:key, nothing is escaped. The name of an account is followed by that of a bucket.
-		if !isCompletable(key) {
-			return ""
-		}
-		name, _, _ := strings.Cut(text, ":")
-		if l.InAccount {
-			key = l.Host + "/" + key
-		}
-		return name + ":" + key
+	if locations.IsAddress(text) {
+		// Keep only the parameters that the user wrote, without those that flags have added.
+		l.Query = writtenQuery(text)
+		escapedKey := (&url.URL{Path: key}).EscapedPath()
+		return l.AddressWith(inShell(escapedKey))
 	}
 
-	// The address has only the parameters that the user wrote, without those that flags have added.
-	l.Query = writtenQuery(text)
-	return l.AddressWith(inShell((&url.URL{Path: key}).EscapedPath()))
+	// In the form name:key, nothing is escaped.
+	if !isCompletable(key) {
+		return ""
+	}
+	name, _, _ := strings.Cut(text, ":")
+	if l.InAccount {
+		// The name is that of an account, so the bucket stands before the key.
+		key = l.Host + "/" + key
+	}
+	return name + ":" + key
 }
 
 // writtenQuery returns the query of an address as the user wrote it.

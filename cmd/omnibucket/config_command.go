@@ -131,17 +131,29 @@ func configAdd(ctx context.Context, p *program.Program, name, address string, re
 	}
 
 	return changeConfig(ctx, p, func(f *config.File) error {
-		for otherName, other := range f.Config.Locations {
-			// Names with the same environment variable are the same name.
-			isSameName := locations.Variable(otherName) == locations.Variable(name)
-			isUnchanged := otherName == name && other.Address == address
-			if isSameName && !isUnchanged && !replace {
-				return argument.Invalid("name "+otherName+" must not exist already", "to replace its address, use --replace")
+		if !replace {
+			if err := checkNewName(f, name, address); err != nil {
+				return err
 			}
 		}
 		f.Set("locations", name, address)
 		return nil
 	})
+}
+
+// checkNewName fails if the file has the name already, unless with the same address. Names that share an environment
+// variable count as one name.
+func checkNewName(f *config.File, name, address string) error {
+	for other, l := range f.Config.Locations {
+		if locations.Variable(other) != locations.Variable(name) {
+			continue
+		}
+		isUnchanged := other == name && l.Address == address
+		if !isUnchanged {
+			return argument.Invalid("name "+other+" must not exist already", "to replace its address, use --replace")
+		}
+	}
+	return nil
 }
 
 // addressOfPath returns the address of a local directory.

@@ -123,26 +123,34 @@ func policy(p *program.Program, f *policyFlags, text string) error {
 		p.Note("MinIO's s3:GetObject also permits reads of noncurrent versions")
 	}
 
+	// A program needs these permissions only after a failure, such as that to abort a multipart upload.
 	afterFailures := grant.OnlyAfterFailures(provider)
 	if p.Global.JSON {
-		for _, d := range documents {
-			line := policyLine{
-				Provider:          provider,
-				Name:              d.Name,
-				Use:               d.Use,
-				Text:              d.Text,
-				OnlyAfterFailures: afterFailures,
-			}
-			if err := p.Out.JSON(line); err != nil {
-				return err
-			}
-		}
-		return nil
+		return printPolicyLines(p, provider, documents, afterFailures)
 	}
 	if len(afterFailures) > 0 {
 		p.Note("only failures need %s", strings.Join(afterFailures, ", "))
 	}
 	printDocuments(p, documents)
+	return nil
+}
+
+// printPolicyLines prints each document as a line of JSON, with the permissions that only failures need.
+func printPolicyLines(
+	p *program.Program, provider permissions.Provider, documents []permissions.Document, afterFailures []string,
+) error {
+	for _, d := range documents {
+		line := policyLine{
+			Provider:          provider,
+			Name:              d.Name,
+			Use:               d.Use,
+			Text:              d.Text,
+			OnlyAfterFailures: afterFailures,
+		}
+		if err := p.Out.JSON(line); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -46,16 +46,11 @@ var trusted struct {
 // would otherwise replace the system's for S3. It leaves no file behind, because Velero starts a
 // process each minute.
 func addCertificates(certificates string) (err error) {
-	if bundle := os.Getenv("AWS_CA_BUNDLE"); bundle != "" {
-		text, err := os.ReadFile(bundle)
-		if err != nil {
-			return err
-		}
-		certificates += "\n" + string(text)
-		if err := os.Unsetenv("AWS_CA_BUNDLE"); err != nil {
-			return err
-		}
+	bundle, err := takeBundle()
+	if err != nil {
+		return err
 	}
+	certificates += bundle
 
 	// x509 reads the certificates from a directory, which may be removed once they are read.
 	dir, err := os.MkdirTemp("", programName+"-")
@@ -72,8 +67,23 @@ func addCertificates(certificates string) (err error) {
 	if err := os.Setenv("SSL_CERT_DIR", systemDirs()+":"+dir); err != nil {
 		return err
 	}
-	_, err = x509.SystemCertPool() // reads the directory
+	// The first call of SystemCertPool reads the directory, and later calls return the same certificates.
+	_, err = x509.SystemCertPool()
 	return err
+}
+
+// takeBundle returns the certificates of AWS_CA_BUNDLE after a line break, or "" if it is not set. It unsets the variable,
+// because the SDK for S3 would trust only these certificates.
+func takeBundle() (string, error) {
+	bundle := os.Getenv("AWS_CA_BUNDLE")
+	if bundle == "" {
+		return "", nil
+	}
+	text, err := os.ReadFile(bundle)
+	if err != nil {
+		return "", err
+	}
+	return "\n" + string(text), os.Unsetenv("AWS_CA_BUNDLE")
 }
 
 // systemDirs returns the directories of the system's certificates.

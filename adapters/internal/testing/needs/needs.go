@@ -115,8 +115,8 @@ var (
 	//go:embed needs.txt
 	list string
 
-	table = regexp.MustCompile("(?m)^\\| `(.*?)` \\| (.*) \\|$")
-	need  = regexp.MustCompile("`(\\w+)` \\(([^)]*)\\)") // a feature, and the error's text if the feature is missing
+	rowPattern     = regexp.MustCompile("(?m)^\\| `(.*?)` \\| (.*) \\|$")
+	featurePattern = regexp.MustCompile("`(\\w+)` \\(([^)]*)\\)")
 )
 
 // neededFeatures returns the features in a row of needs.txt, each with the text of the error if it is
@@ -124,18 +124,23 @@ var (
 func neededFeatures(t *testing.T, row string) map[string]string {
 	t.Helper()
 
-	needs := map[string]string{}
-	exists := false
-	// Each match has the name of a row and the text with its features.
-	for _, match := range table.FindAllStringSubmatch(list, -1) {
-		if match[1] != row {
-			continue
-		}
-		exists = true
-		for _, feature := range need.FindAllStringSubmatch(match[2], -1) {
-			needs[feature[1]] = feature[2]
+	for _, match := range rowPattern.FindAllStringSubmatch(list, -1) {
+		name, features := match[1], match[2]
+		if name == row {
+			return parseFeatures(features)
 		}
 	}
-	require.True(t, exists, "needs.txt has no row for %s", row)
-	return needs
+	require.Fail(t, "needs.txt has no row for "+row)
+	return nil
+}
+
+// parseFeatures returns the features in a text such as "`A` (text of its error), `B` (another text)". Each has the text of
+// the error if it is missing.
+func parseFeatures(text string) map[string]string {
+	features := map[string]string{}
+	for _, match := range featurePattern.FindAllStringSubmatch(text, -1) {
+		name, errText := match[1], match[2]
+		features[name] = errText
+	}
+	return features
 }

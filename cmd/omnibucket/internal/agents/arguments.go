@@ -140,7 +140,8 @@ func conformValue(
 
 	// The value is valid JSON, so its first character tells its type.
 	first := value[0]
-	if first == 'n' && slices.Contains(types, "null") {
+	isNull := first == 'n'
+	if isNull && slices.Contains(types, "null") {
 		return value, ""
 	}
 	switch {

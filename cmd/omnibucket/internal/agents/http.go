@@ -224,7 +224,7 @@ func (s *server) readMessage(w http.ResponseWriter, r *http.Request) ([]byte, er
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 
 	// The SDK responds itself to a message that cannot be decoded.
-	_, err := parse(message.Bytes())
+	_, err := parseMessage(message.Bytes())
 	if err != nil && !errors.Is(err, errNoMessage) {
 		return nil, err
 	}
@@ -298,8 +298,8 @@ func (r *response) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// shortenErrorJSON shortens the error in a response, which is a message in JSON, to maxError bytes. It returns any other
-// message as it is. If hasFailed is true, the status is that of an error, and the response may also be plain text.
+// shortenErrorJSON shortens the error in a response to maxError bytes, and returns any other message as it is. The response
+// is JSON. If hasFailed is true, its status is that of an error, and it may also be plain text.
 func shortenErrorJSON(p []byte, hasFailed bool) []byte {
 	if len(p) <= maxError {
 		return p
@@ -311,10 +311,11 @@ func shortenErrorJSON(p []byte, hasFailed bool) []byte {
 	}
 
 	message, err := jsonrpc.DecodeMessage(p)
-	if err != nil && hasFailed {
-		return []byte(beginning(string(p)))
-	}
 	if err != nil {
+		isPlainText := hasFailed
+		if isPlainText {
+			return []byte(beginning(string(p)))
+		}
 		return p
 	}
 	short, err := jsonrpc.EncodeMessage(shortenError(message))

@@ -151,7 +151,7 @@ func readLine(r *bufio.Reader, limit int) ([]byte, error) {
 
 // decode returns the message in a line, or nil if the line is empty. It registers a request that needs a response.
 func (l *lines) decode(line []byte) (jsonrpc.Message, error) {
-	message, err := parse(line)
+	message, err := parseMessage(line)
 	if err != nil {
 		return nil, err
 	}

@@ -40,9 +40,9 @@ func (s *server) maxMessage() int {
 	return int(2*s.rules.maxWrite) + shortMessage
 }
 
-// parse returns the message in data, or nil if data is only white space. It refuses a message that
-// would need much memory before it decodes it.
-func parse(data []byte) (jsonrpc.Message, error) {
+// parseMessage decodes the message in data. It returns nil without an error if data is only white space. Before it
+// decodes a message, it refuses one that would need much memory.
+func parseMessage(data []byte) (jsonrpc.Message, error) {
 	text := bytes.TrimLeft(data, " \t\r\n")
 	if len(text) == 0 {
 		return nil, nil

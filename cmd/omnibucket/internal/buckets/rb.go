@@ -36,11 +36,13 @@ func rb(ctx context.Context, p *program.Program, text string, force bool) error 
 	}
 
 	return p.Stores.UseService(ctx, l, func(s storage.Service, bucket string) error {
-		remove := removeBucket
+		var err error
 		if p.Global.DryRun {
-			remove = checkRemoval
+			err = checkRemoval(ctx, s, bucket, force)
+		} else {
+			err = removeBucket(ctx, s, bucket, force)
 		}
-		if err := remove(ctx, s, bucket, force); err != nil {
+		if err != nil {
 			if !force {
 				addForceHint(err)
 			}

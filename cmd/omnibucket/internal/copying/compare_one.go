@@ -76,10 +76,10 @@ func compareEnds(
 
 	// A comparison pairs files by their names, so both files get the name of the first one.
 	name := path.Base(firstLocation.Key)
-	if first, err = fileEnd(ctx, p, firstLocation, name); err != nil {
+	if first, err = openOne(ctx, p, firstLocation, name); err != nil {
 		return first, second, err
 	}
-	second, err = fileEnd(ctx, p, secondLocation, name)
+	second, err = openOne(ctx, p, secondLocation, name)
 	return first, second, err
 }
 
@@ -114,9 +114,9 @@ func locateCompared(
 	return l, true, nil
 }
 
-// fileEnd returns an end of a comparison that is a tree with only one object, which it calls name.
-func fileEnd(ctx context.Context, p *program.Program, l location.Location, name string) (transfer.End, error) {
-	// oneObject replaces the Core of the bucket, whose keys are whole ones, so the prefix becomes a part of the key.
+// openOne opens a location as one end of a comparison. The end has only the object of the location, under the key name.
+func openOne(ctx context.Context, p *program.Program, l location.Location, name string) (transfer.End, error) {
+	// oneObject replaces the Core of the whole bucket, whose keys have the prefix.
 	l.Key = l.Prefix + l.Key
 	l.Prefix = ""
 	bucket, err := p.Stores.Open(ctx, l)

@@ -99,7 +99,7 @@ func folderOf(source cpSource) (folder location.Location, hasSeveral bool) {
 		folder, _ = location.WildFolder(folder)
 		hasSeveral = true
 	case treeName(folder) == "":
-		// The source ends in a slash, so it is the content of this folder.
+		// The source ends in a slash, so it means the content of the folder.
 		hasSeveral = true
 	case folder.Kind == location.InBucket:
 		folder.Key = strings.TrimSuffix(folder.Key, path.Base(folder.Key))

@@ -57,7 +57,7 @@ func (a *announcingCore) Upload(
 	ctx context.Context, key string, r io.Reader, o *storage.UploadOptions,
 ) (*storage.Attrs, error) {
 	if !a.done && strings.HasPrefix(path.Base(key), journalPrefix) {
-		if err := a.job.update(ctx, func(r *jobReport) { delete(r.Done, a.job.part) }); err != nil {
+		if err := a.job.updateReport(ctx, func(r *jobReport) { delete(r.Done, a.job.part) }); err != nil {
 			return nil, err
 		}
 		a.done = true
@@ -70,7 +70,7 @@ func (m *migration) recordEnd(ctx context.Context, report *transfer.Report, err 
 	if report == nil || err != nil {
 		return nil
 	}
-	return m.update(ctx, func(r *jobReport) {
+	return m.updateReport(ctx, func(r *jobReport) {
 		r.Done[m.part] = partReport{
 			Ended:       report.Started.Add(report.Duration).UTC().Truncate(time.Second),
 			Transferred: report.Transferred,
@@ -81,9 +81,9 @@ func (m *migration) recordEnd(ctx context.Context, report *transfer.Report, err 
 	})
 }
 
-// update changes the job's report object, which commands that run other parts of the job may change at the same time.
-// It does nothing in a dry run, or if the job has no journal.
-func (m *migration) update(ctx context.Context, change func(*jobReport)) error {
+// updateReport changes the report object of the job. If a command that runs another part of the job changes it at the
+// same time, change is called again. In a dry run, or without a journal, there is no report to change.
+func (m *migration) updateReport(ctx context.Context, change func(*jobReport)) error {
 	if m.state == nil || m.dryRuns {
 		return nil
 	}
@@ -95,8 +95,8 @@ func (m *migration) update(ctx context.Context, change func(*jobReport)) error {
 			return nil, err
 		}
 		// The report is new, or of an earlier run with another number of shards.
-		mustBegin := r.Shards != m.shards
-		if mustBegin {
+		isOutdated := r.Shards != m.shards
+		if isOutdated {
 			r = &jobReport{
 				Source:      placeOf(m.src),
 				Destination: placeOf(m.dst),

@@ -132,6 +132,7 @@ func journalBucket(
 		return nil, err
 	}
 
+	// A folder in a bucket needs no directory.
 	if l.Kind == location.InBucket {
 		bucket, err := p.Stores.OpenWrapped(ctx, l, wrap)
 		if err != nil {
@@ -157,8 +158,9 @@ func journalBucket(
 		return nil, nil
 	}
 
-	if l, err = l.InDirectory(path, ""); err != nil {
+	directory, err := l.InDirectory(path, "")
+	if err != nil {
 		return nil, err
 	}
-	return p.Stores.OpenWrapped(ctx, l, wrap)
+	return p.Stores.OpenWrapped(ctx, directory, wrap)
 }

@@ -63,7 +63,7 @@ func (r *remote) get(action id) (entry, string, bool) {
 
 	start := time.Now()
 	result := r.downloadInTime(action, start)
-	return result.entry, result.path, r.countResult(action, start, result)
+	return result.entry, result.path, r.handleResult(action, start, result)
 }
 
 // downloadInTime downloads the output of an action, in a request that begins at start. It fails with errSlow if the
@@ -94,9 +94,9 @@ func (r *remote) downloadInTime(action id, start time.Time) fetchResult {
 	return result
 }
 
-// countResult counts the result of a request that began at start, and reports whether it is a hit. Once such requests
+// handleResult counts the result of a request that began at start, and reports whether it is a hit. Once such requests
 // have used up the time that the build may wait in vain, it ends the use of the store.
-func (r *remote) countResult(action id, start time.Time, result fetchResult) bool {
+func (r *remote) handleResult(action id, start time.Time, result fetchResult) bool {
 	err := result.err
 	if r.ctx.Err() != nil {
 		// The use of the store has ended meanwhile.
@@ -172,13 +172,11 @@ func (r *remote) download(ctx context.Context, action id, limit *timeLimit) fetc
 		return fetchResult{err: err}
 	}
 
-	// The output follows the line of the entry in the object.
 	output, err := r.disk.create()
 	if err != nil {
 		return fetchResult{err: fmt.Errorf("%w: %w", errLocal, err)}
 	}
-
-	// One byte more shows that the object ends, where its checksum is verified.
+	// Read until the end of the object, because its checksum is verified there.
 	n, err := io.Copy(output, io.LimitReader(body, e.size+1))
 	if err != nil {
 		output.discard()
@@ -197,10 +195,10 @@ func (r *remote) download(ctx context.Context, action id, limit *timeLimit) fetc
 	return fetchResult{entry: e, path: path}
 }
 
-// readEntry reads the first line of an object of the given size, which is the entry of its output. It fails with
-// errWrong if the line is no entry of the action, or if the size of the rest is not that in the entry.
+// readEntry reads the entry in the first line of an object, which has size bytes. The output of the action follows it. It
+// fails with errWrong if the line is no entry of the action, or if the output has not the size that the entry says.
 func readEntry(body *bufio.Reader, action id, size int64) (entry, error) {
-	// If no line ends, the object was not written by this program, and parseEntry refuses its beginning.
+	// An object without the end of a line was not written by this program. parseEntry refuses what was read of it.
 	line, err := body.ReadSlice('\n')
 	hasNoLineEnd := err == io.EOF || errors.Is(err, bufio.ErrBufferFull)
 	if err != nil && !hasNoLineEnd {

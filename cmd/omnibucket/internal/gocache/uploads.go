@@ -73,7 +73,7 @@ func (u *uploads) work() {
 		u.recordProgress()
 		err := u.remote.upload(u.ctx, e, u.recordProgress)
 		u.recordProgress()
-		u.countResult(err)
+		u.handleResult(err)
 	}
 }
 
@@ -95,9 +95,9 @@ func (u *uploads) dequeue() (entry, bool) {
 	return e, true
 }
 
-// countResult counts the result of an upload. It ends all uploads after maxFailures failures in a row,
+// handleResult counts the result of an upload. It ends all uploads after maxFailures failures in a row,
 // or after one that each further upload would repeat.
-func (u *uploads) countResult(err error) {
+func (u *uploads) handleResult(err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if err == nil {
@@ -106,18 +106,18 @@ func (u *uploads) countResult(err error) {
 	}
 
 	u.remote.stats.dropped.Add(1)
-	// The uploads have ended, which may be why this one failed.
 	if u.ctx.Err() != nil {
+		// This upload may have failed because all uploads were canceled.
 		return
 	}
 	u.failures++
 	u.remote.stats.failures.Add(1)
-	isHopeless := isPermanent(err) || errors.Is(err, storage.PermissionDenied)
-	if u.failures < maxFailures && !isHopeless {
-		return
+
+	wouldRepeat := isPermanent(err) || errors.Is(err, storage.PermissionDenied)
+	if wouldRepeat || u.failures >= maxFailures {
+		u.remote.warn("no more outputs of this build are uploaded", err)
+		u.cancel()
 	}
-	u.remote.warn("no more outputs of this build are uploaded", err)
-	u.cancel()
 }
 
 // close waits until all outputs are uploaded. If that takes longer than limit, or if there is no

@@ -308,9 +308,10 @@ func newVersionScope(
 	return scope, nil
 }
 
-// requireVersioning fails if the bucket certainly keeps no old versions. Most stores list current
-// objects as versions even without versioning, so it looks at the settings of the bucket or at the
-// ids of versions.
+// requireVersioning fails if the bucket certainly keeps no old versions. If it cannot find out, it returns nil.
+//
+// Most stores list current objects as versions even without versioning. So it looks at the settings of the
+// bucket, or at the ids of some versions.
 func (s *versionScope) requireVersioning(ctx context.Context, p *program.Program) error {
 	// Google gives every object a version, even in a bucket without versioning. Only the settings
 	// of the bucket show whether it keeps old versions.

@@ -133,9 +133,8 @@ func serveLocation(ctx context.Context, p *program.Program, text, listen string,
 	return webserver.Serve(ctx, listener, handler)
 }
 
-// newHandler returns a handler that serves a folder as files at the URL base. guard adds checks of the
-// requests for files. If the store cannot serve signed URLs itself, the handler also serves those, whose
-// signatures are check enough.
+// newHandler returns a handler that serves a folder as files at the URL base, behind the checks that guard adds. If the
+// store has no server for signed URLs, the handler also serves those. They need no guard, because it checks their signatures.
 func newHandler(
 	ctx context.Context, p *program.Program, l location.Location, base string, listing bool,
 	guard func(http.Handler) http.Handler,
@@ -155,9 +154,10 @@ func newHandler(
 		opts = append(opts, serve.WithListing(files))
 	}
 	fileServer := guard(serve.FileServer(files, opts...))
+
 	// Signed URLs need the whole bucket, not a folder.
-	servesSigned := mount != "" && l.Prefix == ""
-	if !servesSigned {
+	isWholeBucket := l.Prefix == ""
+	if mount == "" || !isWholeBucket {
 		return fileServer, nil
 	}
 	return routeMount(mount, serve.NewHandler(bucket), fileServer), nil
