@@ -105,7 +105,7 @@ func (s *Storage) Stat(ctx context.Context, key string) (certmagic.KeyInfo, erro
 		return certmagic.KeyInfo{}, err
 	}
 
-	// A folder exists if a key is below it.
+	// The first key below the folder shows that it exists, so the loop never repeats.
 	for _, listErr := range s.bucket.List(ctx, storage.WithPrefix(key+"/"), storage.WithLimit(1)) {
 		if listErr != nil {
 			return certmagic.KeyInfo{}, listErr

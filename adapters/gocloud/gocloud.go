@@ -267,12 +267,13 @@ func (b *bucket) Delete(ctx context.Context, key string, o *driver.DeleteOptions
 		return err
 	}
 
-	// Another program may have stored an object under the same key without escapes.
+	// Another program may have stored an object under the same key without escapes. Remove it as well, because
+	// otherwise the deleted key would still be there.
 	isEscaped := escapeKey(key) != key
-	if !isEscaped || !isListed(ctx, b.Bucket, key) {
-		return nil
+	if isEscaped && isListed(ctx, b.Bucket, key) {
+		return b.removeExisting(ctx, key, opts)
 	}
-	return b.removeExisting(ctx, key, opts)
+	return nil
 }
 
 // removeExisting removes an object, and fails with ObjectNotFound if it does not exist.

@@ -47,11 +47,8 @@ func (b *bucket) Upload(ctx context.Context, name string, r io.Reader, options .
 func (b *bucket) uploadIfMatch(
 	ctx context.Context, name string, r io.Reader, version *thanos.ObjectVersion, opts []storage.UploadOption,
 ) error {
-	conditionNotMet := func(cause error) error {
-		return &storage.Error{Code: storage.PreconditionFailed, Op: "Upload", Key: name, Err: cause}
-	}
 	if version.Type != thanos.ETag {
-		return conditionNotMet(errors.New("the versions of this bucket are of type ETag"))
+		return preconditionFailed(name, errors.New("the versions of this bucket are of type ETag"))
 	}
 
 	_, err := b.bucket.Upload(ctx, name, r, append(opts, storage.IfRevision(version.Value))...)
@@ -59,15 +56,20 @@ func (b *bucket) uploadIfMatch(
 		return err
 	}
 
-	// Upload also fails with InvalidArgument if no object of this store can have this version, and so
-	// the condition is not met.
+	// Upload also fails with InvalidArgument if the version has not the form of this store's revisions. No object has
+	// such a version, so the condition is not met.
 	attrs, attrsErr := b.bucket.Attrs(ctx, name)
 	isMissing := errors.Is(attrsErr, storage.ObjectNotFound)
 	hasOtherVersion := attrsErr == nil && attrs.Revision != version.Value
 	if isMissing || hasOtherVersion {
-		return conditionNotMet(err)
+		return preconditionFailed(name, err)
 	}
 	return err
+}
+
+// preconditionFailed returns the error of an upload whose condition is not met.
+func preconditionFailed(name string, cause error) error {
+	return &storage.Error{Code: storage.PreconditionFailed, Op: "Upload", Key: name, Err: cause}
 }
 
 // convertAttributes converts attributes to those of Thanos. They have a version only if the store can

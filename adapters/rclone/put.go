@@ -36,15 +36,14 @@ func (d *remoteDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	}
 
 	body := &checkedBody{r: r, sum: crc32.New(crc32.MakeTable(crc32.Castagnoli))}
-
-	// A backend may store an empty object without reading its body.
 	if r.Size == 0 {
+		// A backend may store an empty object without a Read, which would compare the checksum.
 		if err := body.check(); err != nil {
 			return nil, err
 		}
 	}
 
-	// In a bucket, and where the remote cannot rename, the object is written under its own key.
+	// A bucket shows only complete objects, and some other remotes cannot rename.
 	uploadsInPlace := d.features.BucketBased || d.features.Move == nil
 	if uploadsInPlace {
 		obj, err := d.upload(ctx, r.Key, body, r.Size, d.timeAfter(replaced))

@@ -181,7 +181,7 @@ func (u *upload) ConcatUploads(ctx context.Context, pieces []handler.Upload) err
 // Terminate removes the upload and all its objects, and the state last, so that a failed call can be
 // repeated. It keeps content that another program has stored under the same key.
 func (u *upload) Terminate(ctx context.Context) error {
-	hasObject, err := u.isKnownToHaveObject(ctx)
+	hasObject, err := u.madeObject(ctx)
 	if err != nil {
 		return err
 	}
@@ -236,10 +236,9 @@ func (u *upload) dropUnnamed(ctx context.Context) {
 	}
 }
 
-// isKnownToHaveObject reports whether this upload is known to have made the object, which the state may not say:
-// a server may have died after it made the object and before it saved that. If another program may have made
-// the object, its metadata must have the mark of the upload.
-func (u *upload) isKnownToHaveObject(ctx context.Context) (bool, error) {
+// madeObject reports whether this upload is known to have made its object. The state does not say so if a server died
+// after it had made the object. If another program may have made it, the metadata must have the mark of the upload.
+func (u *upload) madeObject(ctx context.Context) (bool, error) {
 	if u.state.Done {
 		return true, nil
 	}

@@ -98,7 +98,7 @@ func begin(ctx context.Context, s settings) (*certification, error) {
 	}
 	if s.record != "" {
 		c.recorder = recording.New(s.record, s.address, os.Environ())
-		// This has an effect on drivers that are opened later.
+		// The recorder observes only drivers that are opened later, so this comes first.
 		transport.Observe(c.recorder.Transport)
 	}
 

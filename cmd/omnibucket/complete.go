@@ -137,6 +137,7 @@ func completePaths(text string) []string {
 // bucket cannot be listed to its end, it returns the completions that it has found.
 func completeKeys(ctx context.Context, p *program.Program, text string, l location.Location) []string {
 	if mayEndInBucket(text, l) {
+		// If there is no such bucket, text ends in a key.
 		if buckets := completeBuckets(ctx, p, text, l); len(buckets) > 0 {
 			return buckets
 		}

@@ -78,8 +78,8 @@ func checkLeadingFlags(root *cobra.Command, args []string) error {
 	return nil
 }
 
-// rootFlag returns the flag of root that arg sets, and whether root knows it. The flag is nil for
-// --help and for one-letter flags, none of which takes a value.
+// rootFlag returns the flag of root that arg sets, such as --json. known is false if root has no such
+// flag. For --help and one-letter flags, none of which takes a value, flag is nil although known is true.
 func rootFlag(root *cobra.Command, arg string) (flag *pflag.Flag, known bool) {
 	name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
 	if strings.HasPrefix(arg, "--") {

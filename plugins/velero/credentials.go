@@ -31,8 +31,8 @@ func (s *settings) useCredentialsFile(ctx context.Context) error {
 	location, _ := s.locations.Find(s.name)
 	scheme, _, _ := strings.Cut(location.Address, "://")
 	path := s.credentialsFile
-	hasOwnCredentials := path != "" || location.Credentials != ""
-	if scheme == "azblob" && !hasOwnCredentials {
+	if scheme == "azblob" && path == "" && location.Credentials == "" {
+		// Velero passes the file for locations without a credential of their own in the environment.
 		path = os.Getenv(azureFile)
 	}
 	if path == "" {

@@ -55,8 +55,9 @@ func (s *server) failure(ctx context.Context, tool string, err error) error {
 		s.report(err)
 	}
 
-	hint, isKnown := hintFor(code, tool)
-	if !isKnown {
+	hint, ok := hintFor(code, tool)
+	if !ok {
+		// The agent can do nothing about any other error, so it does not learn the code.
 		code = storage.Internal
 		hint = "the owner of the server finds the reason in its log"
 	}

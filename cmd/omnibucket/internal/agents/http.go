@@ -280,8 +280,8 @@ func (r *response) WriteHeader(status int) {
 // shortened, although it reports all parts as written.
 func (r *response) Write(p []byte) (int, error) {
 	_ = r.connection.SetWriteDeadline(time.Now().Add(r.sendTime))
-	isRestOfError := r.isStarted && r.hasFailed
-	if isRestOfError {
+	if r.hasFailed && r.isStarted {
+		// The client has the beginning of the error already.
 		return len(p), nil
 	}
 

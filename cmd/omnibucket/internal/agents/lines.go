@@ -122,14 +122,14 @@ func (l *lines) readAll() {
 // the next one.
 func readLine(r *bufio.Reader, limit int) ([]byte, error) {
 	var line []byte
-	isLong := false
+	exceedsLimit := false
 	for {
 		part, err := r.ReadSlice('\n')
-		// A long line is read to its end, but not kept.
+		// A line that is too long is read to its end, but not kept.
 		if len(line)+len(part) > limit {
-			isLong = true
+			exceedsLimit = true
 		}
-		if !isLong {
+		if !exceedsLimit {
 			line = append(line, part...)
 		}
 		if errors.Is(err, bufio.ErrBufferFull) {
@@ -137,12 +137,12 @@ func readLine(r *bufio.Reader, limit int) ([]byte, error) {
 			continue
 		}
 
-		// At the end of the input, line has what follows the last line end.
-		hasUnendedLine := errors.Is(err, io.EOF) && len(line) > 0
-		if err != nil && !hasUnendedLine {
+		// The last line of the input may have no line end.
+		isLastLine := errors.Is(err, io.EOF) && len(line) > 0
+		if err != nil && !isLastLine {
 			return nil, err
 		}
-		if isLong {
+		if exceedsLimit {
 			return nil, errLong
 		}
 		return line, nil

@@ -101,14 +101,15 @@ func readRange(ctx context.Context, b storage.Downloader, args readIn) (*storage
 	}
 	defer r.Close()
 
-	length := max(0, min(args.Length, r.Attrs().Size-args.Offset))
-	data := make([]byte, length)
+	remaining := r.Attrs().Size - args.Offset
+	data := make([]byte, max(0, min(args.Length, remaining)))
 	n, err := io.ReadFull(r, data)
-	// The agent gets a body that is shorter than the attributes say as it is.
-	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-		err = nil
+	// A body that is shorter than the attributes say is no error.
+	isShort := errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF)
+	if err != nil && !isShort {
+		return r.Attrs(), data[:n], err
 	}
-	return r.Attrs(), data[:n], err
+	return r.Attrs(), data[:n], nil
 }
 
 // result returns the result of a read whose data begins at in.Offset. Text is cut to whole characters

@@ -78,7 +78,7 @@ func parse[Own, S3, Rule any](
 func readRules(src io.Reader, memberName string) ([]json.RawMessage, error) {
 	decoder := json.NewDecoder(argument.WithoutMark(src))
 	var document json.RawMessage
-	// Without any text, the array is missing, which is reported below.
+	// An empty input leaves document nil, and Unmarshal refuses that below.
 	if err := decoder.Decode(&document); err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
@@ -88,7 +88,9 @@ func readRules(src io.Reader, memberName string) ([]json.RawMessage, error) {
 
 	array := document
 	var object map[string]json.RawMessage
-	if json.Unmarshal(document, &object) == nil && len(object) == 1 {
+	isObject := json.Unmarshal(document, &object) == nil
+	if isObject && len(object) == 1 {
+		// The loop has one round, for the only member.
 		for name, value := range object {
 			if strings.EqualFold(name, memberName) {
 				array = value

@@ -91,12 +91,11 @@ func removeBucket(ctx context.Context, s storage.Service, bucket string, force b
 		return err
 	}
 
-	for _, step := range emptyingSteps(ctx, s, bucket) {
-		if err := step(ctx, s, bucket); err != nil {
+	// Remove one kind of content after the other, until the bucket can be deleted.
+	for _, removeContent := range emptyingSteps(ctx, s, bucket) {
+		if err := removeContent(ctx, s, bucket); err != nil {
 			return err
 		}
-
-		// If something is left, such as versions, the next step removes it.
 		err = s.DeleteBucket(ctx, bucket)
 		if !errors.Is(err, storage.BucketNotEmpty) {
 			return err

@@ -67,7 +67,8 @@ func compareEnds(
 	}
 
 	if !firstIsFile {
-		if first, err = existingEnd(ctx, p, firstLocation); err != nil {
+		first, err = existingEnd(ctx, p, firstLocation)
+		if err != nil {
 			return first, second, err
 		}
 		second, err = existingEnd(ctx, p, secondLocation)
@@ -76,7 +77,8 @@ func compareEnds(
 
 	// A comparison pairs files by their names, so both files get the name of the first one.
 	name := path.Base(firstLocation.Key)
-	if first, err = openOne(ctx, p, firstLocation, name); err != nil {
+	first, err = openOne(ctx, p, firstLocation, name)
+	if err != nil {
 		return first, second, err
 	}
 	second, err = openOne(ctx, p, secondLocation, name)

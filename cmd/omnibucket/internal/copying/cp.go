@@ -108,9 +108,9 @@ func cp(ctx context.Context, p *program.Program, f *cpFlags, args []string, dest
 		return argument.Invalid("--if-absent, --if-revision and --version must not be used with -r", "")
 	}
 
-	// With -r, an existing directory may be an older copy of the tree, so only the text decides.
 	isFolder := location.IsFolderTarget(dst)
 	if f.recursive {
+		// An existing directory may be an older copy of the tree, so only a slash at the end makes it a folder.
 		isFolder = location.WrittenAsFolder(dst)
 	}
 	if len(args) > 1 && !isFolder {
@@ -129,9 +129,9 @@ func cp(ctx context.Context, p *program.Program, f *cpFlags, args []string, dest
 		}
 	}
 
-	// A tree or a wildcard is a job of its own. Run the jobs one by one, because each is parallel.
-	hasJobs := f.recursive || slices.ContainsFunc(sources, func(s cpSource) bool { return s.hasWildcard })
-	if hasJobs || len(sources) == 1 {
+	// Copy trees and matches of wildcards one after another, because each of these copies is parallel.
+	hasWildcard := slices.ContainsFunc(sources, func(s cpSource) bool { return s.hasWildcard })
+	if f.recursive || hasWildcard || len(sources) == 1 {
 		err := program.Each(ctx, p, sources, func(source cpSource) error { return copySource(ctx, p, f, source, dst) })
 		p.SummarizeDone("transferred", len(sources), err)
 		return err

@@ -66,8 +66,9 @@ func mvOne(ctx context.Context, p *program.Program, f *cpFlags, src, dst locatio
 	}
 
 	if src.Kind == location.InBucket && dst.Kind == location.InBucket && !p.Global.DryRun {
-		// Only errSeveralSteps means that a copy must do it.
-		if err := mvInOneStep(ctx, p, f, src, dst); !errors.Is(err, errSeveralSteps) {
+		err := mvInOneStep(ctx, p, f, src, dst)
+		needsCopy := errors.Is(err, errSeveralSteps)
+		if !needsCopy {
 			return err
 		}
 	}
@@ -130,22 +131,25 @@ func mvInOneStep(ctx context.Context, p *program.Program, f *cpFlags, src, dst l
 	}
 	return transferOne(ctx, p, f, "copied", src, dst, func([]storage.TransferOption) (*storage.Attrs, error) {
 		attrs, done, err := serving.MoveInOneStep(ctx, dstBucket, dst.Key, srcBucket, src.Key, f.write.ForCopy())
-		if done {
-			// MoveInOneStep returns any, because its package cannot import this type.
-			return attrs.(*storage.Attrs), nil
-		}
-		if err != nil {
+		if err != nil && !done {
 			return nil, err
 		}
-		return nil, errSeveralSteps
+		if !done {
+			return nil, errSeveralSteps
+		}
+		// MoveInOneStep returns any, because its package cannot import this type.
+		return attrs.(*storage.Attrs), nil
 	})
 }
 
 // checkIsOther refuses a destination that has the key, ETag, revision and time of the source, because it seems to be
 // the source under another address of the same bucket.
 func checkIsOther(ctx context.Context, p *program.Program, srcAttrs *storage.Attrs, src, dst location.Location) error {
-	mayBeSame := src.Scheme == dst.Scheme && src.Prefix+src.Key == dst.Prefix+dst.Key
-	if dst.Kind != location.InBucket || !mayBeSame {
+	if dst.Kind != location.InBucket {
+		return nil
+	}
+	haveSameKey := src.Scheme == dst.Scheme && src.Prefix+src.Key == dst.Prefix+dst.Key
+	if !haveSameKey {
 		return nil
 	}
 
@@ -160,8 +164,7 @@ func checkIsOther(ctx context.Context, p *program.Program, srcAttrs *storage.Att
 	}
 
 	hasSameContent := srcAttrs.ETag != "" && attrs.ETag == srcAttrs.ETag && attrs.Revision == srcAttrs.Revision
-	seemsSame := hasSameContent && attrs.Modified.Equal(srcAttrs.Modified)
-	if !seemsSame {
+	if !hasSameContent || !attrs.Modified.Equal(srcAttrs.Modified) {
 		return nil
 	}
 	return argument.Invalid("source and destination seem to be one object",
@@ -172,20 +175,12 @@ var errMoving = errors.New("source changed while it was copied, and was not remo
 
 // removeFile removes a file if it is still the one that old describes. Otherwise it returns a Changed error.
 func removeFile(path string, old fs.FileInfo) error {
-	conflict := &storage.Error{Code: storage.Changed, Key: path, Err: errMoving}
-	isUnchanged := func(current fs.FileInfo) bool {
-		if current.Size() != old.Size() || !current.ModTime().Equal(old.ModTime()) {
-			return false
-		}
-		// Because a download may replace the file and set the old modification time, compare the time of the last
-		// write as well, which no program can set back.
-		return localfile.Written(current).Equal(localfile.Written(old))
-	}
+	errChanged := &storage.Error{Code: storage.Changed, Key: path, Err: errMoving}
 
 	// A link is removed itself, and not the file behind it.
 	info, err := os.Lstat(path)
 	if err == nil && info.Mode()&fs.ModeSymlink != 0 {
-		return removeLink(path, isUnchanged, conflict)
+		return removeLink(path, old, errChanged)
 	}
 
 	dir, name := filepath.Split(path)
@@ -196,15 +191,24 @@ func removeFile(path string, old fs.FileInfo) error {
 	// Nothing was written through root, so an error of Close does not matter.
 	defer root.Close()
 
-	err = localfile.RemoveUnchanged(root, name, isUnchanged)
+	err = localfile.RemoveUnchanged(root, name, func(current fs.FileInfo) bool {
+		return isSameVersion(current, old)
+	})
 	if err == localfile.ErrReplaced {
-		return conflict
+		return errChanged
 	}
 	return err
 }
 
-// removeLink removes a symbolic link, but not its target, if the target is unchanged. Otherwise it returns errChanged.
-func removeLink(path string, isUnchanged func(fs.FileInfo) bool, errChanged error) error {
+// isSameVersion reports whether a file has not changed between two calls of Stat. A download may replace the file and set
+// the old modification time, so it also compares the time of the last write, which no program can set back.
+func isSameVersion(a, b fs.FileInfo) bool {
+	return a.Size() == b.Size() && a.ModTime().Equal(b.ModTime()) && localfile.Written(a).Equal(localfile.Written(b))
+}
+
+// removeLink removes a symbolic link, but not its target, if the target is still the one that old describes. Otherwise it
+// returns errChanged.
+func removeLink(path string, old fs.FileInfo, errChanged error) error {
 	// Stat describes the target of the link.
 	current, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -215,7 +219,7 @@ func removeLink(path string, isUnchanged func(fs.FileInfo) bool, errChanged erro
 		return err
 	}
 
-	if !isUnchanged(current) {
+	if !isSameVersion(current, old) {
 		return errChanged
 	}
 	return os.Remove(path)
@@ -279,6 +283,7 @@ func requireApart(ctx context.Context, p *program.Program, src, dst location.Loc
 		return nil
 	}
 
+	// Even if the object appears, err may be that of its removal.
 	appears, err := evidence.Appears(ctx, dstEnd, dstFolder, srcEnd, srcFolder)
 	if appears {
 		return errors.Join(errSame, err)

@@ -46,10 +46,9 @@ func parseShard(p *program.Program, text string) (index, count int, err error) {
 		}
 	}
 
-	// ParseUint accepts no sign.
-	const bits = 31 // so that the numbers fit into an int
-	i, indexErr := strconv.ParseUint(indexText, 10, bits)
-	n, countErr := strconv.ParseUint(countText, 10, bits)
+	// Unlike Atoi, ParseUint refuses a sign. Numbers of 31 bits fit into an int.
+	i, indexErr := strconv.ParseUint(indexText, 10, 31)
+	n, countErr := strconv.ParseUint(countText, 10, 31)
 	if indexErr != nil || countErr != nil || i >= n {
 		return 0, 0, argument.Invalid(shardRule, "")
 	}

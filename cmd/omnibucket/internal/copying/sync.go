@@ -301,12 +301,14 @@ func syncEnds(
 // checkFolder refuses a source that is a folder of a bucket without objects, because it is probably misspelled, or
 // written with wildcards, which sync does not expand.
 func checkFolder(ctx context.Context, p *program.Program, f *syncFlags, src location.Location) error {
-	if src.Key == "" && src.Prefix == "" {
-		// The source is a whole bucket.
+	isWholeBucket := src.Key == "" && src.Prefix == ""
+	if isWholeBucket {
 		return nil
 	}
-	if src.Key == "" && !f.remove {
-		// The folder of a named location is not misspelled, so it matters only to --delete whether it is empty.
+	// The configuration has the folder of a named location, so it is not misspelled. With --delete, however, an empty
+	// source would remove the whole destination.
+	isConfigured := src.Key == ""
+	if isConfigured && !f.remove {
 		return nil
 	}
 

@@ -207,14 +207,16 @@ func (w *watch) handle(event fsnotify.Event) error {
 		return nil
 	}
 
-	// Keep the set of watched folders up to date.
+	// Keep the set of watched folders up to date. Rename is an event of the old name.
 	isRemoval := event.Has(fsnotify.Remove | fsnotify.Rename)
 	switch {
 	case isRemoval && event.Name == w.root:
 		return watchError(w.root, fs.ErrNotExist)
 	case isRemoval && w.folders[event.Name]:
 		// A renamed folder may still be in the tree, under a new name.
-		w.mayHaveMoved = w.mayHaveMoved || event.Has(fsnotify.Rename)
+		if event.Has(fsnotify.Rename) {
+			w.mayHaveMoved = true
+		}
 		delete(w.folders, event.Name)
 	case event.Has(fsnotify.Create):
 		if info, err := os.Lstat(event.Name); err == nil && info.IsDir() {

@@ -159,12 +159,12 @@ func translateHint(command *cobra.Command, hint string) string {
 	var b strings.Builder
 	for i, advice := range splitAlternatives(translateNames(command, hint)) {
 		needsGo := goName.MatchString(advice)
-		isFirst := i == 0
-		if needsGo && isFirst {
-			return ""
-		}
 		if !needsGo {
 			b.WriteString(advice)
+			continue
+		}
+		if i == 0 {
+			return ""
 		}
 	}
 	return b.String()

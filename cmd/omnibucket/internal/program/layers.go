@@ -140,16 +140,19 @@ func (s *Stores) openLayers(ctx context.Context, l location.Location) ([]driver.
 	if err != nil {
 		return nil, err
 	}
-	cfg := *s.Config
-	cfg.Lookup = s.Lookup
+	config := *s.Config
+	config.Lookup = s.Lookup
 	// A layer such as mirror opens its second store with this function.
-	cfg.OpenBucket = s.openOther
-	withLayers := locations.Location{Address: address, Layers: s.configuredLayers(l)}
-	opened, err := cfg.OpenLayers(ctx, l.Name, withLayers)
+	config.OpenBucket = s.openOther
+	opened, err := config.OpenLayers(ctx, l.Name, locations.Location{
+		Address: address,
+		Layers:  s.configuredLayers(l),
+	})
 	if err != nil {
 		return nil, err
 	}
 
+	// Keep the layers for the next call, and until the program closes them.
 	cache.closers = append(cache.closers, opened)
 	if cache.byName == nil {
 		cache.byName = map[string][]driver.Layer{}

@@ -40,8 +40,8 @@ func (d *fileDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.At
 	}{file, body}, nil
 }
 
-// fileRange returns the range that r asks for of the file that consists of the header in attrs and
-// body. It changes attrs so that they describe this file.
+// fileRange returns a range of the file that consists of the header in attrs and then body. r says which
+// range. fileRange also changes attrs, so that they describe this file.
 func fileRange(attrs *storage.Attrs, body io.Reader, r *driver.GetRequest) (io.Reader, error) {
 	header, err := encrypt.Header(attrs.Metadata)
 	if err != nil {

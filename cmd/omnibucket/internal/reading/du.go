@@ -57,8 +57,8 @@ type usage struct {
 
 // du prints the sizes of folders below the locations of the arguments.
 func du(ctx context.Context, p *program.Program, f *duFlags, args []string) error {
-	isDeepSummary := f.summarize && f.depth > 0
-	if f.depth < 0 || isDeepSummary {
+	hasBoth := f.summarize && f.depth > 0
+	if f.depth < 0 || hasBoth {
 		return argument.Invalid("--depth must not be negative, or positive beside --summarize", "")
 	}
 	if f.inventory != "" && len(args) > 1 {

@@ -26,11 +26,11 @@ func rmMatching(
 
 	// The patterns of the filter are relative to the folder top, as in the command cp.
 	top, _ := location.SplitPattern(l.Glob())
+
+	// Count the matches, whether the filter selects them or not. It is an error if nothing matches, but not if the filter
+	// selects nothing.
 	objects := 0
 	folders := 0
-
-	// The sequence also counts the matches, whether the filter selects them or not. The counts tell below whether it
-	// is an error that nothing was removed.
 	selected := func(yield func(storage.ListEntry, error) bool) {
 		for entry, err := range location.Expand(ctx, bucket, l) {
 			if err != nil {
