@@ -101,13 +101,12 @@ func (b *bucketFs) Open(name string) (afero.File, error) { return b.OpenFile(nam
 // OpenFile opens a file or a directory. It ignores the mode.
 func (b *bucketFs) OpenFile(name string, flag int, _ fs.FileMode) (afero.File, error) {
 	const writeFlags = os.O_WRONLY | os.O_RDWR
-	const changeFlags = writeFlags | os.O_CREATE | os.O_TRUNC
-	isRead := flag&changeFlags == 0
+	onlyReads := flag&(writeFlags|os.O_CREATE|os.O_TRUNC) == 0
 	mayCreate := flag&os.O_CREATE != 0
 	mustCreate := mayCreate && flag&os.O_EXCL != 0
 
-	// A read of an object needs no request for its attributes.
-	if isRead && keyOf(name) != "" {
+	// An object is opened for reading without a request for its attributes.
+	if onlyReads && keyOf(name) != "" {
 		f, err := b.openForReading(name)
 		if !errors.Is(err, fs.ErrNotExist) {
 			return f, err
@@ -126,7 +125,7 @@ func (b *bucketFs) OpenFile(name string, flag int, _ fs.FileMode) (afero.File, e
 		return nil, pathError("open", name, fs.ErrExist)
 	}
 	if info.IsDir() {
-		if !isRead {
+		if !onlyReads {
 			return nil, pathError("open", name, syscall.EISDIR)
 		}
 		return &dir{fs: b, name: name, info: info}, nil

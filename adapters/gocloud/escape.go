@@ -122,18 +122,19 @@ func withStoredKey[T any](
 ) (T, error) {
 	escaped := escapeKey(key)
 	result, err := do(escaped)
-	if escaped == key || storage.CodeOf(err) != storage.ObjectNotFound {
-		return result, err
-	}
-	if !isListed(ctx, b, key) {
+	if storage.CodeOf(err) != storage.ObjectNotFound {
 		return result, err
 	}
 
-	unescapedResult, unescapedErr := do(key)
-	if unescapedErr != nil {
+	isOtherKey := escaped != key
+	if !isOtherKey || !isListed(ctx, b, key) {
 		return result, err
 	}
-	return unescapedResult, nil
+	otherResult, otherErr := do(key)
+	if otherErr != nil {
+		return result, err
+	}
+	return otherResult, nil
 }
 
 // isListed reports whether the bucket lists an object with exactly this key. It does not ask for the

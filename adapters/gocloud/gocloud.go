@@ -314,7 +314,7 @@ func (b *bucket) signedUpload(ctx context.Context, key string, o *driver.SignedU
 	opts := []storage.SignedUploadOption{storage.WithTTL(o.Expiry)}
 	if o.ContentType != "" {
 		if !storage.Supports(b.Bucket, storage.SignedContentType) {
-			// A bucket that cannot sign at all returns a clearer error than the one below.
+			// If the bucket cannot sign at all, its own error is clearer than the one below.
 			if _, err := b.SignedUploadURL(ctx, key, opts...); err != nil {
 				return "", err
 			}

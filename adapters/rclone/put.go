@@ -295,9 +295,9 @@ func (b *checkedBody) Read(p []byte) (int, error) {
 		b.err = err
 		return n, err
 	}
-	// A backend that knows the size may not read on to io.EOF, so the size shows the end, too.
-	isComplete := err != nil || b.bytesRead == b.r.Size
-	if !isComplete {
+	// A backend that knows the size may stop before io.EOF, so the size shows the end, too.
+	isEnd := err != nil || b.bytesRead == b.r.Size
+	if !isEnd {
 		return n, nil
 	}
 	if checkErr := b.check(); checkErr != nil {

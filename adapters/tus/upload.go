@@ -275,12 +275,13 @@ func (u *upload) ServeContent(ctx context.Context, w http.ResponseWriter, r *htt
 	key := u.key()
 	size := u.state.Info.Size
 	if !u.state.Done {
-		key = u.tailKey()
-		size = u.state.Tail
-		// The bytes of stored parts cannot be read before the object is made.
-		if u.state.Parts > 0 || size == 0 {
+		// The bytes that have arrived are in the tail object, unless some of them are in stored parts. Those cannot be
+		// read before the object is made.
+		if u.state.Parts > 0 || u.state.Tail == 0 {
 			return ErrIncomplete
 		}
+		key = u.tailKey()
+		size = u.state.Tail
 	}
 
 	ra, err := storage.NewReaderAt(ctx, u.store.bucket, key)

@@ -91,14 +91,14 @@ func tag(
 	}
 
 	tags := map[string]string{}
-	// With --clear, a dry run reads the old tags only to fail if the object does not exist.
+	// With --clear, the old tags do not matter. But a dry run reads them, so that it fails if there is no object.
 	if !f.clear || p.Global.DryRun {
-		old, err := storage.Tags(ctx, b, key, f.attrs...)
+		oldTags, err := storage.Tags(ctx, b, key, f.attrs...)
 		if err != nil {
 			return err
 		}
 		if !f.clear {
-			maps.Copy(tags, old)
+			maps.Copy(tags, oldTags)
 		}
 	}
 	for _, name := range f.remove {

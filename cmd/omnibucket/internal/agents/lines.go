@@ -175,14 +175,14 @@ func (l *lines) begin(r *jsonrpc.Request, size int) error {
 		}
 	}
 
-	isToolCall := r.Method == methodCall
-	if isToolCall {
+	if r.Method == methodCall {
 		return l.beginToolCall(r, size)
 	}
 	otherRequests := len(l.open) - l.calls
 	if otherRequests == openOthers {
 		return busy(r)
 	}
+	// Only the sizes of tool calls count.
 	l.open[r.ID] = 0
 	return nil
 }

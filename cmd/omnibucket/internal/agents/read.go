@@ -130,8 +130,8 @@ func (in readIn) result(a *storage.Attrs, data []byte) readOut {
 	start, stop := words.WholeCharacters(data, in.Offset > 0, dataEnd < a.Size)
 	text := data[start:stop]
 
-	// The next read begins after the text that is sent, or after all of the data if it is binary.
-	nextOffset := dataEnd
+	// The next read begins after what this one has handled.
+	var nextOffset int64
 	if isText(text) {
 		text = text[:fittingLength(text, maxJSON)]
 		output.Text = string(text)
@@ -139,8 +139,8 @@ func (in readIn) result(a *storage.Attrs, data []byte) readOut {
 		nextOffset = output.Offset + int64(len(text))
 	} else {
 		output.Binary = true
+		nextOffset = dataEnd
 	}
-
 	if nextOffset < a.Size {
 		output.NextOffset = nextOffset
 	}

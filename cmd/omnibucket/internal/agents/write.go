@@ -52,11 +52,11 @@ func (s *server) addWrite(b storage.Uploader) {
 
 		opts := args.options(s.rules.overwrite)
 		attrs, err := b.Upload(ctx, args.Key, bytes.NewReader(content), opts...)
-		// Without a content type, only the revision can be an invalid argument.
-		if err != nil && args.ContentType == "" {
-			err = revisionError(err, args.IfRevision)
-		}
 		if err != nil {
+			// Without a content type, only the revision can be an invalid argument.
+			if args.ContentType == "" {
+				err = revisionError(err, args.IfRevision)
+			}
 			return nil, writeOut{}, err
 		}
 		return nil, writeOut{Key: args.Key, Size: int64(len(content)), Revision: attrs.Revision}, nil

@@ -176,7 +176,7 @@ func removeObjects(ctx context.Context, s storage.Service, name string) error {
 // removeVersions removes all versions of all objects of a bucket, if the bucket supports versions.
 func removeVersions(ctx context.Context, s storage.Service, name string) error {
 	return useVersions(s, name, func(b storage.Bucket) error {
-		// The sequence for RemoveVersions has no errors, so listErr keeps that of the listing.
+		// RemoveVersions takes a sequence without errors, so listErr keeps the error that ends the listing.
 		var listErr error
 		versions := func(yield func(storage.VersionEntry) bool) {
 			for v, err := range storage.Versions(ctx, b) {

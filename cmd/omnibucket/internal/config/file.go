@@ -27,7 +27,9 @@ func ReadFile(path string) (*File, error) {
 		return nil, err
 	}
 
-	if f.Config, err = locations.Parse(path, text); err != nil {
+	// Without a file, text is empty.
+	f.Config, err = locations.Parse(path, text)
+	if err != nil {
 		return nil, err
 	}
 	if err := yaml.Unmarshal(text, &f.document); err != nil {

@@ -99,9 +99,9 @@ func requireMatch(ctx context.Context, p *program.Program, l location.Location, 
 	return location.NoMatch(l, "object")
 }
 
-// excludeOverlap returns options with which a job with wildcards does not read what it has itself written. They exclude
-// a folder of the source that is the destination, or that the job could write to. If that folder has a key that
-// matches, there are no options, and the job refuses the overlap.
+// excludeOverlap returns options with which a job with wildcards does not read what it has written itself. They exclude
+// the folder of the source to which the job writes. There are none if it writes to no such folder. If a key in
+// the folder matches, there are none either, because the job then refuses the overlap.
 func excludeOverlap(
 	ctx context.Context, p *program.Program, dst, src location.Location, start string, matches func(key string) bool,
 ) ([]transfer.Option, error) {

@@ -98,16 +98,16 @@ func (m *migration) selectShard(ctx context.Context, p *program.Program, f *sync
 	return nil
 }
 
-// jobName returns a short name for the job from src to dst, which is the same in each run.
+// jobName returns a short name for the job from src to dst, which is the same in each run. It is a hash of both locations.
 func jobName(src, dst location.Location) string {
 	var text strings.Builder
 	for _, l := range []location.Location{src, dst} {
 		if l.Kind == location.LocalPath {
-			full, err := filepath.Abs(l.Path)
+			absolute, err := filepath.Abs(l.Path)
 			if err != nil {
-				full = l.Path
+				absolute = l.Path
 			}
-			fmt.Fprintf(&text, "%q ", full)
+			fmt.Fprintf(&text, "%q ", absolute)
 			continue
 		}
 		if l.Dir != "" {
@@ -117,9 +117,9 @@ func jobName(src, dst location.Location) string {
 		fmt.Fprintf(&text, "%q %q ", l.Address(), l.Prefix+location.AsFolder(l.Key))
 	}
 
-	const nameSize = 8 // bytes of the hash that the name has
+	// Eight bytes of the hash suffice to tell jobs apart.
 	sum := sha256.Sum256([]byte(text.String()))
-	return hex.EncodeToString(sum[:nameSize])
+	return hex.EncodeToString(sum[:8])
 }
 
 // journalBucket opens the directory or the folder in a bucket that --journal names. It returns nil if the directory is

@@ -65,8 +65,8 @@ func find(ctx context.Context, p *program.Program, f *findFlags, args []string) 
 	printed := 0
 	return p.EachFile(ctx, args, walk, func(root program.Root, entry storage.ListEntry) error {
 		if f.maxDepth > 0 && root.Entry.IsPrefix {
-			foldersBelow := strings.Count(entry.Key[len(root.Name()):], "/")
-			if foldersBelow >= f.maxDepth {
+			keyInRoot := entry.Key[len(root.Name()):]
+			if strings.Count(keyInRoot, "/") >= f.maxDepth {
 				return nil
 			}
 		}
@@ -75,7 +75,8 @@ func find(ctx context.Context, p *program.Program, f *findFlags, args []string) 
 			return err
 		}
 		printed++
-		if printed == f.limit {
+		// Without --limit, the limit is 0.
+		if f.limit > 0 && printed == f.limit {
 			return program.ErrEnough
 		}
 		return nil

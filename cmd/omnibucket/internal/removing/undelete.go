@@ -206,9 +206,9 @@ func (j *versionsJob) runOn(ctx context.Context, p *program.Program, text string
 	if err != nil {
 		return err
 	}
-	// Some stores have no versions, but keep removed objects in another way, such as soft delete.
-	hasSubstitutes := j.substitutes != 0 && storage.Supports(scope.bucket, j.substitutes)
-	if !hasSubstitutes {
+	// In place of versions, some stores have another feature that the job can use, such as soft delete.
+	hasSubstitute := j.substitutes != 0 && storage.Supports(scope.bucket, j.substitutes)
+	if !hasSubstitute {
 		if err := program.NeedVersions(scope.bucket); err != nil {
 			return err
 		}

@@ -151,10 +151,14 @@ func servedAccount(p *program.Program, l location.Location) (address, bucket str
 		)
 	}
 
-	isDirectoryOfBuckets := l.Scheme == "file" && !p.Stores.HasTwoStores(l)
-	if l.Kind == location.Account || isDirectoryOfBuckets {
+	if l.Kind == location.Account {
 		return l.Address(), "", nil
 	}
+	isDirectory := l.Scheme == "file"
+	if isDirectory && !p.Stores.HasTwoStores(l) {
+		return l.Address(), "", nil
+	}
+	// Offer only this bucket of the account.
 	return l.SplitAccount()
 }
 
