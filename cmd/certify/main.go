@@ -173,9 +173,12 @@ func prepare(c *certification) error {
 		return errors.New("interrupted")
 	}
 
-	var err error
-	c.dir, err = os.MkdirTemp("", "certify-")
-	return err
+	dir, err := os.MkdirTemp("", "certify-")
+	if err != nil {
+		return err
+	}
+	c.dir = dir
+	return nil
 }
 
 // endOnSignals waits for signals. At the first one, it calls cancel and lets no further case begin. The

@@ -234,8 +234,8 @@ func (f *policyFlags) providerOf(l location.Location, parameters url.Values) (pe
 	if profile, _ := s3.NamedProfile(profileName); profile.Name == "minio" {
 		return permissions.MinIO, nil
 	}
-	isDefault := endpoint == "" && profileName == ""
-	if isDefault || profileName == "aws" || isAmazonURL(endpoint) {
+	isAmazon := (endpoint == "" && profileName == "") || profileName == "aws" || isAmazonURL(endpoint)
+	if isAmazon {
 		return permissions.AWS, nil
 	}
 	return "", argument.Invalid("--provider must say whose policies the server takes",

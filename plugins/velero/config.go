@@ -90,7 +90,8 @@ func (s *settings) parseLocation(config map[string]string) error {
 			"write an address such as s3://backups?region=eu-west-1")
 	}
 
-	// The BackupStorageLocation decides where the backups are, and not a variable of the environment.
+	// The BackupStorageLocation decides where the backups are. So a variable of the environment with another
+	// address for this location is not read.
 	s.locations.Lookup = func(variable string) (string, bool) {
 		if variable == locations.Variable(s.name) {
 			return "", false

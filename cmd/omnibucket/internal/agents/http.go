@@ -138,7 +138,7 @@ func withToken(token string, next http.Handler) http.Handler {
 // limitRequests limits how many requests are in memory, and lets some more wait. It refuses a batch of
 // calls, whose responses would all be in memory at the same time.
 func (s *server) limitRequests(next http.Handler) http.Handler {
-	// Each channel has one value for each request that it has admitted.
+	// These channels are semaphores: each has one value for each request that it has admitted.
 	waiting := make(chan struct{}, maxWaiting)
 	slots := make(chan struct{}, s.rules.concurrency)
 	largeSlots := make(chan struct{}, maxLarge)

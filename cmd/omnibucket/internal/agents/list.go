@@ -64,10 +64,11 @@ func (s *server) addList(b storage.Lister) {
 		}
 
 		page, err := pageOf(ctx, b, args, size)
-		if args.Cursor != "" && storage.CodeOf(err) == storage.InvalidArgument {
-			err = refusal(foreignCursor)
-		}
 		if err != nil {
+			if args.Cursor != "" && storage.CodeOf(err) == storage.InvalidArgument {
+				// The other arguments are valid, so it is the cursor.
+				err = refusal(foreignCursor)
+			}
 			return nil, listOut{}, err
 		}
 		return nil, listing(page), nil

@@ -105,7 +105,8 @@ func readRules(src io.Reader, memberName string) ([]json.RawMessage, error) {
 	return rules, nil
 }
 
-// parseRule parses one rule. It expects the form of S3 if the rule has a member that only that form has.
+// parseRule parses one rule. The JSON has the members of Own or, if one of them is a member of S3 only, those of S3. The
+// functions convert either one to a Rule.
 func parseRule[Own, S3, Rule any](
 	text []byte, f form, fromOwn func(Own) Rule, fromS3 func(S3) (Rule, error),
 ) (Rule, error) {

@@ -57,9 +57,9 @@ func finish(ctx context.Context, p *program.Program, text string, c overlay.Fini
 	}
 
 	report, err := copyRest(ctx, p, bucket, c)
-	// With an empty report, there are no numbers to print, and the reason may be that the layer is missing.
-	hasFailedEarly := err != nil && report == (overlay.Report{})
-	if hasFailedEarly {
+	isEmpty := report == (overlay.Report{})
+	if err != nil && isEmpty {
+		// There are no numbers to print. The location may lack the layer.
 		return program.Multiline(explainMissingLayer(ctx, bucket, err, "overlay", "{old: NAME}"))
 	}
 

@@ -4,7 +4,6 @@ package copying
 import (
 	"context"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -275,16 +274,15 @@ func cpIn(ctx context.Context, p *program.Program, f *cpFlags, src, dst location
 		})
 	}
 
-	// The source is standard input.
+	// The source is standard input, for which a dry run must not wait.
 	return transferOne(ctx, p, f, "uploaded", src, dst, func(moveOpts []storage.TransferOption) (*storage.Attrs, error) {
-		var body io.Reader = strings.NewReader("")
-		if !p.Global.DryRun {
-			// A dry run must not wait for input.
-			var release func()
-			body, release = p.Input(ctx)
-			defer release()
+		opts := program.With(f.write.ForUpload(), moveOpts)
+		if p.Global.DryRun {
+			return bucket.Upload(ctx, dst.Key, strings.NewReader(""), opts...)
 		}
-		return bucket.Upload(ctx, dst.Key, body, program.With(f.write.ForUpload(), moveOpts)...)
+		body, release := p.Input(ctx)
+		defer release()
+		return bucket.Upload(ctx, dst.Key, body, opts...)
 	})
 }
 

@@ -23,13 +23,13 @@ func cpMatching(ctx context.Context, p *program.Program, f *cpFlags, src, dst lo
 		return argument.Invalid("destination of wildcards must be a folder", `end the destination in "/"`)
 	}
 
-	// matches tells which keys in the folder before the wildcards are copied.
+	// Copy the folder before the wildcards, but only the keys that match the pattern. All of them begin with start.
 	folder, pattern := location.WildFolder(src)
 	matches, err := location.Matcher(pattern, f.recursive)
 	if err != nil {
 		return err
 	}
-	start, _ := location.LiteralStart(pattern) // the beginning of all keys that match
+	start, _ := location.LiteralStart(pattern)
 
 	opts, err := f.treeOptions()
 	if err != nil {

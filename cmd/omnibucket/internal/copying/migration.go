@@ -52,16 +52,17 @@ func newMigration(
 		return m, nil
 	}
 
+	// A dry run does not create the directory of the journal.
+	create := !p.Global.DryRun
 	announce := func(c storage.Core) storage.Core { return &announcingCore{Core: c, job: m} }
-	var err error
-	m.state, err = journalBucket(ctx, p, f.journal, !p.Global.DryRun, announce)
+	state, err := journalBucket(ctx, p, f.journal, create, announce)
 	if err != nil {
 		return nil, err
 	}
-	if m.state == nil {
-		// In a dry run, the directory is not created.
+	if state == nil {
 		return m, nil
 	}
+	m.state = state
 
 	// Each part of each job has a journal of its own, so that one folder can hold the journals of many jobs.
 	m.opts = append(m.opts, transfer.WithJournal(m.state, journalPrefix+m.job+"-"+m.part+".json"))

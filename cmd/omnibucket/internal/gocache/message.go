@@ -60,9 +60,8 @@ func (r *requestReader) next() (*request, error) {
 		if len(line) > maxRequest || errors.Is(err, bufio.ErrBufferFull) {
 			return nil, fmt.Errorf("a request must not have more than %d bytes", maxRequest)
 		}
-		// The input has ended within a line.
-		isCut := err == io.EOF && len(line) > 0
-		if isCut {
+		if err == io.EOF && len(line) > 0 {
+			// The input has ended within a line.
 			return nil, io.ErrUnexpectedEOF
 		}
 		if err != nil {
@@ -78,8 +77,9 @@ func (r *requestReader) next() (*request, error) {
 		if err := json.Unmarshal(line, req); err != nil {
 			return nil, fmt.Errorf("a request must be a line of JSON: %w", err)
 		}
-		hasUnexpectedBody := req.BodySize > 0 && req.Command != commandPut
-		if req.BodySize < 0 || hasUnexpectedBody {
+		// Only a put has a body.
+		mayHaveBody := req.Command == commandPut
+		if req.BodySize < 0 || (req.BodySize > 0 && !mayHaveBody) {
 			return nil, errors.New("a request has an invalid BodySize")
 		}
 		return req, nil

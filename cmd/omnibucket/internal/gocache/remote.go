@@ -109,7 +109,7 @@ func (r *remote) handleResult(action id, start time.Time, result fetchResult) bo
 		r.stats.failures.Add(1)
 	}
 
-	isUsedUp := false
+	isUsedUp := false // true if the store has used up the time, or cannot answer any request
 	switch {
 	case err == nil:
 		r.stats.remoteHits.Add(1)

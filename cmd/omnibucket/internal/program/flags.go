@@ -98,16 +98,21 @@ func (p *Program) Prepare(c *cobra.Command) error {
 		return err
 	}
 
-	err := p.applySettings(c)
-	if err == nil {
-		err = p.CheckGlobals(c)
-	}
+	err := p.applyAndCheck(c)
 	// An invalid setting does not end the commands that can show or remove it, such as "config unset".
-	repairsSettings := isConfigCommand(c) && c.Name() != "set"
-	if repairsSettings {
-		return nil
+	canRepair := isConfigCommand(c) && c.Name() != "set"
+	if err != nil && !canRepair {
+		return err
 	}
-	return err
+	return nil
+}
+
+// applyAndCheck sets the flags that were not given, and checks all global flags.
+func (p *Program) applyAndCheck(c *cobra.Command) error {
+	if err := p.applySettings(c); err != nil {
+		return err
+	}
+	return p.CheckGlobals(c)
 }
 
 // applySettings sets each global flag that was not given to its value in the environment or the

@@ -175,15 +175,17 @@ func (s *Stores) OpenService(ctx context.Context, address string, extra ...stora
 func (s *Stores) UseService(
 	ctx context.Context, l location.Location, do func(s storage.Service, bucket string) error,
 ) error {
-	// A region that InRegion adds changes the address, but not the name of the bucket.
-	var bucket string
-	service, err := InRegion(ctx, l, func(l location.Location) (storage.Service, error) {
-		address, name, err := l.SplitAccount()
+	_, bucket, err := l.SplitAccount()
+	if err != nil {
+		return err
+	}
+	// InRegion may add a region to the address, which does not change the name of the bucket.
+	service, err := InRegion(ctx, l, func(regional location.Location) (storage.Service, error) {
+		address, _, err := regional.SplitAccount()
 		if err != nil {
 			return nil, err
 		}
-		bucket = name
-		return s.OpenService(ctx, address, s.serviceOptions(l)...)
+		return s.OpenService(ctx, address, s.serviceOptions(regional)...)
 	})
 	if err != nil {
 		return err

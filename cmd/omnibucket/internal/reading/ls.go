@@ -241,11 +241,11 @@ func (f *lsFlags) folderOptions(folder string) []storage.ListOption {
 		return opts
 	}
 
-	// Without -r, lsFolder leaves the marker of the folder out, so one more entry is needed. WithLimit refuses limits
-	// below 1.
+	// Without -r, lsFolder leaves the marker of the folder out, so one more entry is needed. A limit below 1 stays,
+	// because WithLimit refuses it.
 	limit := f.limitCount
-	canGrow := limit > 0 && limit < math.MaxInt
-	if !f.recursive && canGrow {
+	isValid := limit > 0
+	if !f.recursive && isValid && limit < math.MaxInt {
 		limit++
 	}
 	return append(opts, storage.WithLimit(limit))

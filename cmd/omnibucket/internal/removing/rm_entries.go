@@ -74,6 +74,7 @@ func removeGroup(
 	count *removedCount,
 ) []error {
 	const ofVersions = false // the current objects are removed
+	// earlyErr is the reason why the removal ended before it came to all entries.
 	errs, earlyErr := piecemeal.Remove(ctx, bucket, group, ofVersions)
 
 	var failures []error
@@ -84,8 +85,8 @@ func removeGroup(
 			emitRemoved(p, group[i].Key, group[i].Size)
 			continue
 		}
-		// The removal ended before it came to this entry, which so has the error earlyErr itself.
 		if err == earlyErr {
+			// The removal did not come to this entry. The error is added once, after the loop.
 			continue
 		}
 		failures = append(failures, err)
