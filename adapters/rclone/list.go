@@ -23,12 +23,12 @@ func (d *remoteDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	}
 	found, err := d.remote.List(ctx, dir)
 	if err != nil {
-		converted := convertError(err)
+		convertedErr := convertError(err)
 		// If nothing, or an object, has the name of the folder, there is no folder to list.
-		if storage.CodeOf(converted) == storage.ObjectNotFound || d.isObject(ctx, dir) {
+		if storage.CodeOf(convertedErr) == storage.ObjectNotFound || d.isObject(ctx, dir) {
 			return &storage.Page{}, nil
 		}
-		return nil, converted
+		return nil, convertedErr
 	}
 
 	var entries []storage.ListEntry

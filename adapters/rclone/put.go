@@ -101,14 +101,16 @@ func (d *remoteDriver) tryRename(ctx context.Context, partial fs.Object, key str
 	if conflict := d.nameConflict(ctx, key, err); conflict != nil {
 		return nil, conflict
 	}
-	// If the source is still there, the rename has not taken effect.
+	// The rename has failed for another reason, so find out what it has done. If the source is still there, it has not
+	// taken effect.
 	if _, findErr := d.remote.NewObject(ctx, partial.Remote()); findErr == nil {
 		return nil, convertWriteError(err)
 	}
 
 	// If the target has the size and time of the source, the rename has taken effect.
 	current, _, findErr := d.object(ctx, key)
-	if findErr == nil && current.Size() == partial.Size() && current.ModTime(ctx).Equal(partial.ModTime(ctx)) {
+	isRenamed := findErr == nil && current.Size() == partial.Size() && current.ModTime(ctx).Equal(partial.ModTime(ctx))
+	if isRenamed {
 		return attrsOf(ctx, key, current), nil
 	}
 	return nil, &storage.Error{Code: storage.CodeOf(convertWriteError(err)), Err: err, Unknown: true}

@@ -87,14 +87,13 @@ func explainFlag(c *cobra.Command, err error) error {
 		return err
 	}
 
-	// The letters after a single dash may be the name of a long flag, as in find -name.
 	name := unknown.GetSpecifiedName()
-	letters := unknown.GetSpecifiedShortnames()
-	isLongWithOneDash := otherFlags[letters] != ""
-	if letters != "" && !isLongWithOneDash {
-		return explainShortFlag(c, unknown)
-	}
-	if isLongWithOneDash {
+	if letters := unknown.GetSpecifiedShortnames(); letters != "" {
+		// The letters after a single dash may be the name of a long flag, as in find -name.
+		isLongName := otherFlags[letters] != ""
+		if !isLongName {
+			return explainShortFlag(c, unknown)
+		}
 		name = letters
 	}
 

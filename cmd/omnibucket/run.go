@@ -45,12 +45,8 @@ func runShared(ctx context.Context, args []string, env program.Environment, shar
 	root.SetOut(p.Out)
 	root.SetErr(env.Err)
 
-	// Find out which command the arguments name, because the usage in an error is that of this command.
-	command := root
-	err := checkLeadingFlags(root, args)
-	if err == nil {
-		command, err = root.ExecuteContextC(runCtx)
-	}
+	// An error shows the usage of the command that the arguments name.
+	command, err := executeRoot(runCtx, root, args)
 
 	if !isLine {
 		err = errors.Join(err, p.Stores.Buckets.Close())
@@ -63,6 +59,14 @@ func runShared(ctx context.Context, args []string, env program.Environment, shar
 		p.Global.JSON = p.WantsJSON(args)
 	}
 	return p.ExitCodeFor(ctx, command, err)
+}
+
+// executeRoot runs the command that args name, and returns it. If args name no command, it returns root.
+func executeRoot(ctx context.Context, root *cobra.Command, args []string) (*cobra.Command, error) {
+	if err := checkLeadingFlags(root, args); err != nil {
+		return root, err
+	}
+	return root.ExecuteContextC(ctx)
 }
 
 // commands returns a map from the name of each command to its constructor.

@@ -148,17 +148,20 @@ func compare(ctx context.Context, p *program.Program, f *compareFlags, first, se
 	printErr := diffs.print(context.WithoutCancel(ctx), p)
 	err = program.Multiline(errors.Join(err, printErr))
 
-	// A comparison that was interrupted, or that has compared no file, has no summary.
+	// Print no summary if the comparison was interrupted or has compared no file.
 	compared := result.Same + result.Different + result.OnlyFirst + result.OnlySecond + result.NotCompared
 	if ctx.Err() == nil && compared > 0 {
 		summarizeComparison(p, result)
 	}
 
-	// The printed lines tell the differences already.
-	if err == nil && diffs.hasAny {
+	if err != nil {
+		return err
+	}
+	if diffs.hasAny {
+		// The lines with the differences were printed.
 		return program.Reported(errDiffer)
 	}
-	return err
+	return nil
 }
 
 // inventoryOptions returns the options for reading the first tree from the inventory of --inventory, or

@@ -90,7 +90,8 @@ func compareEnds(
 func locateCompared(
 	ctx context.Context, p *program.Program, text string,
 ) (l location.Location, isFile bool, err error) {
-	if l, err = p.Stores.Locate(text); err != nil {
+	l, err = p.Stores.Locate(text)
+	if err != nil {
 		return l, false, err
 	}
 	isLocal := l.Kind == location.LocalPath
@@ -108,12 +109,14 @@ func locateCompared(
 	if err != nil || tree {
 		return l, false, err
 	}
-	if isLocal {
-		if l, err = l.AsBucket(); err != nil {
-			return l, false, err
-		}
+	if !isLocal {
+		return l, true, nil
 	}
-	return l, true, nil
+	object, err := l.AsBucket()
+	if err != nil {
+		return object, false, err
+	}
+	return object, true, nil
 }
 
 // openOne opens a location as one end of a comparison. The end has only the object of the location, under the key name.

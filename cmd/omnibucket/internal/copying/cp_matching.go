@@ -70,10 +70,11 @@ func cpMatching(ctx context.Context, p *program.Program, f *cpFlags, src, dst lo
 // matches is enough.
 func requireMatch(ctx context.Context, p *program.Program, l location.Location, recursive bool) error {
 	if l.Kind == location.LocalPath {
-		var err error
-		if l, err = l.AsBucket(); err != nil {
+		directory, err := l.AsBucket()
+		if err != nil {
 			return err
 		}
+		l = directory
 	}
 	bucket, err := p.Stores.Open(ctx, l)
 	if err != nil {

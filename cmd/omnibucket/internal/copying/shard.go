@@ -87,14 +87,14 @@ func (s scheduler) zeroBased(p *program.Program, id string) (string, error) {
 	}
 	number, err := strconv.Atoi(id)
 	if err != nil {
-		// The caller refuses the id.
+		// parseShard refuses an id that is not a number.
 		return id, nil
 	}
 
 	first, firstErr := lookupNumber(p, s.first, 0)
 	step, stepErr := lookupNumber(p, s.step, 1)
-	isStep := step >= 1 && (number-first)%step == 0
-	if firstErr != nil || stepErr != nil || !isStep {
+	isValid := firstErr == nil && stepErr == nil && step >= 1 && (number-first)%step == 0
+	if !isValid {
 		return "", argument.Invalid("--shard auto must be used in an array with equal steps, such as --array=0-63", "")
 	}
 	return strconv.Itoa((number - first) / step), nil

@@ -168,15 +168,17 @@ func (d *disk) place(o *newOutput) (string, error) {
 	}
 
 	path := d.outputPath(o.hash())
-	if err := rename(o.file.Name(), path); err != nil {
-		_ = os.Remove(o.file.Name())
-		// On Windows, a file that another process has open cannot be replaced. That is no failure if the file already
-		// has this content.
-		if !hasContent(path, o.hash()) {
-			return "", err
-		}
+	err = rename(o.file.Name(), path)
+	if err == nil {
+		return path, nil
 	}
-	return path, nil
+	_ = os.Remove(o.file.Name())
+	// On Windows, a file that another process has open cannot be replaced. That is no failure if the file already has
+	// this content.
+	if hasContent(path, o.hash()) {
+		return path, nil
+	}
+	return "", err
 }
 
 // writeIndex stores an entry in the index, in which lookup finds it. If that fails, the entry from before stays, if

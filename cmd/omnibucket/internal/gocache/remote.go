@@ -84,11 +84,12 @@ func (r *remote) downloadInTime(action id, start time.Time) fetchResult {
 	select {
 	case result = <-done:
 	case <-ctx.Done():
+		// The download still runs, so there is no result.
 	}
 
-	// If ctx ended first, the request was canceled or still runs, and the cause says why.
-	hasArrived := result.path != ""
-	if ctx.Err() != nil && !hasArrived {
+	// If ctx ended before the output was complete, its cause says more than the error of the download.
+	isComplete := result.path != ""
+	if ctx.Err() != nil && !isComplete {
 		result.err = context.Cause(ctx)
 	}
 	return result

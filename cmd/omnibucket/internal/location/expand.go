@@ -39,7 +39,7 @@ type expansion struct {
 // walk yields the entries below a folder that match the segments of a pattern. It returns false if it
 // must not continue, after an error or because yield returned false.
 func (e *expansion) walk(folder string, segments []string) bool {
-	// Folders without wildcards need not be listed.
+	// Enter the folders without wildcards, which need no listing.
 	for len(segments) > 1 && !isPattern(segments[0]) {
 		text, _ := LiteralStart(segments[0])
 		folder += text + "/"

@@ -37,7 +37,7 @@ func removeOrShow(
 func removeEntries(
 	ctx context.Context, p *program.Program, bucket storage.Remover, entries iter.Seq2[storage.ListEntry, error],
 ) error {
-	// A sequence for EachGroup has no errors, so listErr keeps that of the listing.
+	// EachGroup takes a sequence without errors, so listErr keeps the error that ends the listing.
 	var listErr error
 	versions := func(yield func(storage.VersionEntry) bool) {
 		for entry, err := range entries {
