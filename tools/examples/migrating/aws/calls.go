@@ -91,12 +91,12 @@ func newCalls(ctx context.Context, b storage.Bucket, c *s3.Client) {
 	// The compiler needs only the types of these values.
 	var (
 		bucket, key, path, p, revision, from, to, version, token, name, class string
-		ttl                                                                        time.Duration
-		r                                                                          io.Reader
-		keys                                                                       []string
-		size                                                                       int
-		t                                                                          map[string]string
-		err                                                                        error
+		ttl                                                                   time.Duration
+		r                                                                     io.Reader
+		keys                                                                  []string
+		size                                                                  int
+		t                                                                     map[string]string
+		err                                                                   error
 	)
 
 	ours3.Open(ctx, ours3.Config{Bucket: bucket, Client: c})
