@@ -35,9 +35,9 @@ func endpointOf(c Config, s *awss3.Options) (endpoint, error) {
 		if err != nil {
 			return endpoint{}, err
 		}
-		rawURL = legacy.URL
-		e.region = legacy.SigningRegion
-		e.pathStyle = legacy.HostnameImmutable
+		rawURL = legacy.url
+		e.region = legacy.region
+		e.pathStyle = legacy.pathStyle
 	}
 	if rawURL == "" {
 		rawURL = aws.ToString(s.BaseEndpoint)
@@ -60,29 +60,40 @@ func endpointOf(c Config, s *awss3.Options) (endpoint, error) {
 	return e, nil
 }
 
-// legacyEndpoint returns the endpoint of a legacy resolver. It is empty if there is no resolver, or if the
-// resolver has no endpoint for S3. In newer versions of the SDK, BaseEndpoint replaces such resolvers. The
-// resolver is called only once, because all requests and signed URLs must have the same host.
-func legacyEndpoint(c Config, s *awss3.Options) (aws.Endpoint, error) {
+// A resolvedEndpoint is the endpoint of a legacy resolver. The url is "" if there is no resolver, or if the
+// resolver has no endpoint for S3.
+type resolvedEndpoint struct {
+	url       string
+	region    string
+	pathStyle bool
+}
+
+// legacyEndpoint returns the endpoint of a legacy resolver, which BaseEndpoint replaces in newer versions of
+// the SDK. The resolver is called only once, because all requests and signed URLs must have the same host.
+func legacyEndpoint(c Config, s *awss3.Options) (resolvedEndpoint, error) {
 	const hint = "set Config.Endpoint"
 	//lint:ignore SA1019 configurations for other servers than Amazon's may still have it
 	resolver := s.EndpointResolver
 	if resolver == nil {
-		return aws.Endpoint{}, nil
+		return resolvedEndpoint{}, nil
 	}
 	resolved, err := resolver.ResolveEndpoint(cmp.Or(c.Region, s.Region), s.EndpointOptions)
+	if sdkerror.IsType[*aws.EndpointNotFoundError](err) {
+		return resolvedEndpoint{}, nil
+	}
 	if err != nil {
-		if sdkerror.IsType[*aws.EndpointNotFoundError](err) {
-			return aws.Endpoint{}, nil
-		}
-		return aws.Endpoint{}, &storage.Error{Code: storage.InvalidArgument, Err: err, Hint: hint}
+		return resolvedEndpoint{}, &storage.Error{Code: storage.InvalidArgument, Err: err, Hint: hint}
 	}
 
 	isOtherService := resolved.SigningName != "" && resolved.SigningName != signature.Service
 	if resolved.URL == "" || isOtherService {
-		return aws.Endpoint{}, argument.Invalid("the endpoint resolver", "must name an S3 server", hint)
+		return resolvedEndpoint{}, argument.Invalid("the endpoint resolver", "must name an S3 server", hint)
 	}
-	return resolved, nil
+	return resolvedEndpoint{
+		url:       resolved.URL,
+		region:    resolved.SigningRegion,
+		pathStyle: resolved.HostnameImmutable,
+	}, nil
 }
 
 // parseEndpoint parses the URL of a server, or fails with InvalidArgument if the URL is not valid

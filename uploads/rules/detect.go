@@ -27,10 +27,11 @@ func Pictures() []string { return slices.Clone(rasterTypes) }
 // rasterTypes lists the pictures that browsers may show. All other files are served as downloads.
 var rasterTypes = []string{"image/jpeg", typePNG, "image/gif", "image/webp", "image/avif"}
 
-// allowTypes converts Rules.Types to the names that detection uses, and fails if the list is invalid.
+// allowTypes converts Rules.Types to the names that detection uses, and fails if the list is invalid. The error says
+// what Types must be or has.
 func allowTypes(types []string) (allowed []string, err error) {
 	if len(types) == 0 {
-		return nil, errors.New("Types must be nil or have a type")
+		return nil, errors.New("must be nil or have a type")
 	}
 	for _, t := range types {
 		m := mimetype.Lookup(t)
@@ -39,13 +40,13 @@ func allowTypes(types []string) (allowed []string, err error) {
 			m = m.Parent()
 		}
 		if m == nil {
-			return nil, fmt.Errorf("Types has %q, which cannot be detected by content", t)
+			return nil, fmt.Errorf("has %q, which cannot be detected by content", t)
 		}
 		if m.Parent() == nil {
-			return nil, fmt.Errorf("Types has %q, which is the type of unknown content", t)
+			return nil, fmt.Errorf("has %q, which is the type of unknown content", t)
 		}
 		if isActive(m) {
-			return nil, fmt.Errorf("Types has %q, which browsers run", t)
+			return nil, fmt.Errorf("has %q, which browsers run", t)
 		}
 		allowed = append(allowed, mediaTypeOf(m))
 	}

@@ -79,7 +79,7 @@ func New(r Rules) (*Judge, error) {
 		var err error
 		allowed, err = allowTypes(r.Types)
 		if err != nil {
-			return nil, err
+			return nil, errors.New("Types " + err.Error())
 		}
 	}
 
