@@ -51,7 +51,7 @@ func recordedStore() recorded.Store {
 			return s
 		},
 		Extra: googleExtra,
-		Skip: func(x *recorded.Exchange) string {
+		SkipReason: func(x *recorded.Exchange) string {
 			h := x.Response.Header
 			if h.Get("X-Goog-Stored-Content-Encoding") == "gzip" && h.Get("Content-Encoding") != "gzip" {
 				return "Google decompressed the bytes, because the client did not accept gzip; the driver accepts it"

@@ -32,8 +32,8 @@ type Store struct {
 	Extra func(x *Exchange, kind Kind) *Response
 	// Token returns the driver's token for a token of the provider. It may be nil.
 	Token func(token string) string
-	// Skip returns why an exchange cannot be replayed, or "". It may be nil.
-	Skip func(x *Exchange) string
+	// SkipReason returns why an exchange cannot be replayed, or "". It may be nil.
+	SkipReason func(x *Exchange) string
 }
 
 // errUnexpected is the error of a request to which there is no response.
@@ -357,8 +357,8 @@ func (s *Store) skipReason(x *Exchange) string {
 	if unconditional[x.Kind] == "" {
 		return notSent
 	}
-	if s.Skip != nil {
-		return s.Skip(x)
+	if s.SkipReason != nil {
+		return s.SkipReason(x)
 	}
 	return ""
 }
