@@ -91,7 +91,8 @@ func analyzeIn(t *testing.T, dir string, args ...string) (stdout, stderr string,
 	return out.String(), errOut.String(), status
 }
 
-// requireGolden requires that got is the text of file, or writes the file if -update is set.
+// requireGolden requires that a file has the text got. If the flag -update is set, it first writes
+// the text to the file.
 func requireGolden(t *testing.T, file, got string) {
 	t.Helper()
 	if *update {
@@ -198,11 +199,13 @@ func TestPolicies(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.provider, func(t *testing.T) {
-			// The program opens one location by a call whose address is not in its code.
+			// One call in the program opens a location whose address is not in its code. -bucket
+			// names the address.
 			bucket := "locations.Open in main.main=" + tt.scheme + "://photos?prefix=users/"
 			stdout, stderr, status := analyze(t, "-policy", tt.provider, "-bucket", bucket, "./programs/named")
 
-			// Without its configuration, the location is unknown.
+			// The location "photos" is unknown, because the analyzer does not have the
+			// configuration of the program.
 			require.Equal(t, statusFound, status)
 			require.Contains(t, stderr, "no policy has download on location photos")
 			requireGolden(t, filepath.Join("testdata", "policy-"+tt.provider+".txt"), stdout)
@@ -339,7 +342,7 @@ func TestVendoredModules(t *testing.T) {
 		stdout)
 }
 
-// If MinIO lacks an operation that the program can do without, a note says so, and anything else
+// A note names an operation that MinIO lacks and the program can do without. Any other operation
 // that MinIO lacks is an error.
 func TestPoliciesLeaveOutWhatTheProviderLacks(t *testing.T) {
 	stdout, stderr, status := analyze(t, "-policy", "minio", "./programs/deletes")
