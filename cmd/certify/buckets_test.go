@@ -23,8 +23,8 @@ func (r refuser) CreateBucket(context.Context, *driver.BucketRequest) (*storage.
 	return nil, r.code
 }
 
-// If the creation of a bucket fails, the ledger, a list of the buckets that the program has created, gets its name only
-// if the bucket may exist.
+// The ledger lists the buckets that the program has created. If the creation of a bucket fails, the
+// ledger gets its name only if the bucket may exist.
 func TestRefusedBucketCreation(t *testing.T) {
 	tests := []struct {
 		code         storage.Code
@@ -40,7 +40,7 @@ func TestRefusedBucketCreation(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(string(tt.code), func(t *testing.T) {
 			c := &certification{}
-			// Each creation of a bucket fails with the code.
+			// In this account, each creation of a bucket fails with tt.code.
 			service := &account{
 				ServiceDriver: refuser{
 					ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{}),

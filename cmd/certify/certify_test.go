@@ -60,8 +60,8 @@ func certify(t *testing.T, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// certify tests an account of each server. It runs the cases of only two rules here, because the tests of the drivers
-// run all.
+// certify tests an account of each kind. Here it runs only the cases of two rules, because the
+// tests of the drivers run the cases of all rules.
 func TestCertifyAccounts(t *testing.T) {
 	const rules = "K1,R1"
 	for name, open := range accounts {
@@ -72,7 +72,7 @@ func TestCertifyAccounts(t *testing.T) {
 			output, err := certify(t, "-yes", "-run", rules, "-o", resultFile, address).CombinedOutput()
 			require.NoError(t, err, "%s", output)
 
-			// The result names the rules, counts what was sent, and has no failure.
+			// The result names the rules, counts the requests and the bytes, and has no failure.
 			data, err := os.ReadFile(resultFile)
 			require.NoError(t, err)
 			var r result
@@ -168,8 +168,8 @@ func TestCertifyBeginsOnlyWhenAsked(t *testing.T) {
 	}
 }
 
-// If certify cannot write the result, may not create buckets or is interrupted, it leaves no bucket and writes no
-// result.
+// If certify cannot write the result, lacks the permission to create buckets or is interrupted, it
+// leaves no bucket and writes no result.
 func TestCertifyLeavesNoBucket(t *testing.T) {
 	t.Run("a result that cannot be written stops before the first bucket", func(t *testing.T) {
 		dir := t.TempDir()
@@ -210,8 +210,8 @@ func TestCertifyLeavesNoBucket(t *testing.T) {
 		cmd.Stderr = &output
 		require.NoError(t, cmd.Start())
 
-		// Interrupt certify when it has at least four buckets. A sender that signals a process and its group sends two
-		// signals.
+		// Interrupt certify when it has at least four buckets. It gets two signals, as from a
+		// sender that signals a process and its group.
 		hasBuckets := func() bool { return len(bucketsIn(t, dir)) > 3 }
 		require.Eventually(t, hasBuckets, time.Minute, time.Millisecond)
 		for range 2 {
@@ -227,7 +227,8 @@ func TestCertifyLeavesNoBucket(t *testing.T) {
 	})
 }
 
-// bucketsIn returns the names of the buckets in a directory, which are its entries that are not hidden.
+// bucketsIn returns the names of the buckets in a directory. Each entry that is not hidden is a
+// bucket.
 func bucketsIn(t *testing.T, dir string) (names []string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)

@@ -17,7 +17,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// The files of certify -record contain no secrets and no names. The test package "recorded" can read them.
+// certify -record writes files without secrets and without names of buckets, servers or accounts.
+// The test package "recorded" can read these files.
 func TestPlaybackReadsRecordings(t *testing.T) {
 	const key = "AKIDOFTHERECORDING"
 	const secret = "secret-of-the-recording"
@@ -84,7 +85,7 @@ func TestRecordingFails(t *testing.T) {
 		Credentials: []s3server.Credential{{AccessKeyID: key, SecretKey: secret}},
 	})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// Each request removes the folder, so that the recording cannot be written.
+		// Each request removes the folder, so the recording cannot be written.
 		if err := os.RemoveAll(recording); err != nil {
 			t.Error(err)
 		}

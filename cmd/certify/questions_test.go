@@ -53,8 +53,8 @@ func TestQuestionsAreComplete(t *testing.T) {
 	}
 }
 
-// ask runs certify for the questions about the account at an address. It returns the answers by their ids, and what the
-// program prints.
+// ask runs certify with its questions about the account at an address. It returns the answers by
+// the ids of the questions, and what the program prints.
 func ask(t *testing.T, address string, flags ...string) (answers map[string]answer, output string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "result.json")
@@ -78,7 +78,7 @@ func ask(t *testing.T, address string, flags ...string) (answers map[string]answ
 	return answers, string(text)
 }
 
-// requireNoBucket requires that the account has no bucket of the program's.
+// requireNoBucket requires that the account has no bucket that certify has created.
 func requireNoBucket(t *testing.T, address string) {
 	t.Helper()
 	s, err := storage.OpenService(t.Context(), address)
@@ -143,7 +143,7 @@ func TestQuestionsToOurServer(t *testing.T) {
 		{ID: "s3-settings-at-once", Answer: "yes"},
 		{ID: "s3-public-bucket", Answer: "yes", Detail: "status 200"},
 		{ID: "s3-head-with-kms", Open: "the credentials may decrypt"},
-		// The detail has times, which differ.
+		// The detail has times, which differ from run to run.
 		{ID: "s3-removed-block", Answer: "at most 5 seconds", Detail: answers["s3-removed-block"].Detail},
 		{ID: "s3-policy-status", Open: "the account has no block: the object can be read"},
 		{ID: "s3-form-dollar", Answer: "yes", Detail: "status 204"},
@@ -239,7 +239,8 @@ func TestQuestionCleansUp(t *testing.T) {
 			q := question{
 				id:      "q",
 				answers: []string{"yes"},
-				// Before the question ends, it has a bucket with two versions of an object.
+				// The question creates a bucket with two versions of an object, and then ends as
+				// the case says.
 				probe: func(ctx context.Context, p *probe) (string, error) {
 					b, err := p.newBucket(ctx, storage.WithVersioning(true))
 					require.NoError(t, err)
