@@ -43,11 +43,11 @@ func TestDuListsInAnyOrder(t *testing.T) {
 	for i := range folders {
 		s.put(fmt.Sprintf("box:photos/%d/a", i), "22")
 		s.put(fmt.Sprintf("box:photos/%d/b", i), "333")
-		// This key begins as the folder photos, but is not in it.
+		// This key begins with the name of the folder photos, but is not in that folder.
 		s.put(fmt.Sprintf("box:photos%d/x", i), "1")
 	}
 
-	// A line has bytes, objects and a name.
+	// A line has the number of bytes, the number of objects and a name.
 	var want []string
 	for i := range folders {
 		want = append(want, fmt.Sprintf("5 2 photos/%d/", i))

@@ -194,7 +194,7 @@ func TestCpOfTreesPrintsSummary(t *testing.T) {
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "a", "b": "bb"})
 	s.setLocation("box", newMemoryAddress(t))
-	// Each command copies or moves both files into an empty folder.
+	// Each command copies or moves two files into an empty folder.
 	commands := [][]string{
 		{"cp", "-r", dir + "/", "box:one"},
 		{"cp", "-r", "box:one/", "box:two"},
@@ -211,7 +211,7 @@ func TestCpOfTreesPrintsSummary(t *testing.T) {
 	_, stderr := s.requireExit(exitOK, "cp", "-r", dir+"/", "box:one")
 	require.Regexp(t, `^0 transferred \(0 B\), 2 the same`, stderr, "the second time")
 
-	// The test's function events adds the flag --json.
+	// s.events adds the flag --json.
 	s.run("rm", "-r", "--all", "-q", "box:")
 	for _, args := range commands {
 		lines, _ := s.events(exitOK, args...)
@@ -313,7 +313,8 @@ func TestIgnoreExistingOfOneFile(t *testing.T) {
 	require.Equal(t, "new", s.run("cat", "box:to/new"))
 }
 
-// If another process stores the object while cp --ignore-existing reads its input, cp keeps that object.
+// If another process stores an object at the destination while cp --ignore-existing reads its
+// input, cp keeps that object.
 func TestIgnoreExistingWhileAnotherProcessStores(t *testing.T) {
 	s := newShell(t)
 	s.setLocation("box", newMemoryAddress(t))
@@ -328,13 +329,13 @@ func TestIgnoreExistingWhileAnotherProcessStores(t *testing.T) {
 	require.Equal(t, "kept", s.run("cat", "box:meanwhile"))
 }
 
-// A readFunc is a reader whose Read is the function.
+// A readFunc is a reader that calls the function for each Read.
 type readFunc func(p []byte) (int, error)
 
 func (f readFunc) Read(p []byte) (int, error) { return f(p) }
 
-// watchRequests starts to count how many requests the server has at the same time. stop ends that, and returns the
-// highest number.
+// watchRequests starts to count how many requests the server has at the same time. stop ends the
+// count, and returns the highest number.
 func watchRequests(server *s3server.Server) (stop func() (highest int)) {
 	done := make(chan struct{})
 	result := make(chan int)

@@ -8,7 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A bucket accepts the CORS rule on the page for browsers, which has the form of S3's console.
+// The command "bucket" accepts the CORS rule in docs/files-of-users.md. The rule has the form that
+// S3's console uses.
 func TestBucketTakesTheCORSRuleOfThePage(t *testing.T) {
 	s := newShell(t)
 	bucket := newDirectoryAddress(t) + "/web"
@@ -30,13 +31,14 @@ func TestBucketTakesTheCORSRuleOfThePage(t *testing.T) {
 	require.Regexp(t, `(?m)^cors +\{"origins":\["https://example.com"\]`, s.run("bucket", bucket))
 }
 
-// The flags of bucket accept the rules that bucket --json prints. Invalid rules change nothing.
+// The flags of the command "bucket" accept the rules that "bucket --json" prints. Invalid rules
+// change nothing.
 func TestBucketTakesTheRulesThatItShows(t *testing.T) {
 	s := newShell(t)
 	bucket := newDirectoryAddress(t) + "/web"
 	s.run("mb", bucket)
 
-	// Set rules, which bucket reads from s.stdin.
+	// Set rules. The command "bucket" reads them from s.stdin.
 	s.stdin = `[{"origins":["*"],"methods":["GET"],"maxAge":"90s"}]`
 	s.run("bucket", "--cors", "-", bucket)
 	s.stdin = `[{"id":"tmp","prefix":"tmp/","expireAfterDays":7}]`

@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// cat prints an object, or the range of it that --range names.
+// cat prints an object, or with --range a part of it.
 func TestCat(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
@@ -14,7 +14,7 @@ func TestCat(t *testing.T) {
 	letters := bucket + "/b"
 	s.put(digits, "0123456789")
 	s.put(letters, "abc")
-	// The argument "-" reads this.
+	// For the argument "-", cat prints this text.
 	s.stdin = "typed"
 
 	tests := []struct {

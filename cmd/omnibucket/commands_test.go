@@ -28,18 +28,18 @@ func TestMv(t *testing.T) {
 		s.setLocation("box", address)
 		s.putKeysAsContent("box:", "a", "b", "tree/1", "tree/x/2")
 
-		// From key to key.
+		// Move an object to another key.
 		s.run("mv", "box:a", "box:c")
 		s.run("mv", "box:b", "box:new/")
 		require.Equal(t, "c\nnew/b\ntree/1\ntree/x/2\n", s.run("ls", "-r", "box:"))
 
-		// An object to a file, and back.
+		// Move an object to a file, and back.
 		s.run("mv", "box:c", file)
 		require.Equal(t, "a", readFile(t, file))
 		s.run("mv", file, "box:")
 		require.NoFileExists(t, file)
 
-		// A tree to a directory, and back.
+		// Move a tree to a directory, and back.
 		s.run("mv", "-r", "box:tree", dir+"/")
 		s.requireExit(exitNotFound, "ls", "box:tree")
 		require.Equal(t, "tree/x/2", readFile(t, filepath.Join(dir, "tree", "x", "2")))
@@ -55,7 +55,7 @@ func TestMv(t *testing.T) {
 // If mv refuses its arguments, it changes no object.
 func TestMvNeverLosesAnObject(t *testing.T) {
 	s := newShell(t)
-	// box:, bucket and dir are the same directory, so that fileOfA is the object box:a.
+	// box:, bucket and dir are the same directory, so fileOfA is the object box:a.
 	dir := t.TempDir()
 	bucket := "file://" + filepath.ToSlash(dir)
 	fileOfA := filepath.Join(dir, "a")
@@ -73,7 +73,7 @@ func TestMvNeverLosesAnObject(t *testing.T) {
 		{"-r", "box:tree", "box:tree/inner/"},
 		{"-r", "box:tree/", "box:tree"},
 		{"-r", filepath.Join(dir, "tree"), bucket},
-		// These cannot be moved.
+		// A version, standard input or output, and a folder without -r cannot be moved.
 		{"--version", "1", "box:a", "box:b"},
 		{"-", "box:a"},
 		{"box:a", "-"},
@@ -93,7 +93,7 @@ func TestMvThatFailsLosesNoObject(t *testing.T) {
 	s.setLocation("box", "file://"+filepath.ToSlash(t.TempDir()))
 	s.putKeysAsContent("box:", "a", "b")
 
-	// The destination exists, which a condition forbids.
+	// The destination exists, so the condition of --if-absent fails.
 	s.requireExit(exitPrecondition, "mv", "--if-absent", "box:a", "box:b")
 	require.Equal(t, "a", s.run("cat", "box:a"))
 
@@ -150,32 +150,32 @@ func TestFilters(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := s.inSubtest(t)
 			want := strings.Fields(tt.want)
-			// withFlags returns a command line with the flags after the name of the command.
+			// withFlags returns a command line that has tt.flags after the name of the command.
 			withFlags := func(command string, args ...string) []string {
 				return slices.Concat([]string{command}, tt.flags, args)
 			}
 
-			// Commands that print keys, or a line for each.
+			// These commands print keys, or one line for each key.
 			require.Equal(t, want, strings.Fields(s.run(withFlags("ls", "-r", bucket)...)))
 			require.Equal(t, want, strings.Fields(s.run(withFlags("find", bucket)...)))
 			require.Equal(t, want, strings.Fields(s.run(withFlags("rm", "-r", "--all", "--dry-run", bucket)...)))
 			require.Len(t, splitLines(s.run(withFlags("hash", bucket)...)), len(want))
 
-			// Commands that copy.
+			// These commands copy.
 			dst := newMemoryAddress(t)
 			s.run(withFlags("cp", "-r", dir+"/", dst)...)
 			require.Equal(t, want, strings.Fields(s.run("ls", "-r", dst)))
 			s.runSync(append(tt.flags, dir, dst+"/synced")...)
 			require.Len(t, strings.Fields(s.run("ls", "-r", dst+"/synced")), len(want))
 
-			// A comparison with an empty directory.
+			// A comparison with an empty directory prints one line for each key.
 			changes, _ := s.requireExit(exitFailure, withFlags("diff", dir, t.TempDir())...)
 			require.Len(t, splitLines(changes), len(want))
 		})
 	}
 }
 
-// Invalid values of filters are refused, and so are filters that cannot select.
+// An invalid value of a filter is refused. So is a filter for which the command has no use.
 func TestFiltersInvalid(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
@@ -201,7 +201,7 @@ func TestFiltersInvalid(t *testing.T) {
 		})
 	}
 
-	// A file of patterns must exist, and have patterns.
+	// A file of patterns must exist and have at least one pattern.
 	patterns := filepath.Join(t.TempDir(), "patterns")
 	s.requireExit(exitNotFound, "find", "--exclude-from", patterns, bucket)
 	require.NoError(t, os.WriteFile(patterns, []byte("# nothing\n"), 0o644))
@@ -280,11 +280,12 @@ func TestFormatSize(t *testing.T) {
 	}
 }
 
-// du prints the bytes, the number of objects and the name of each folder, and the sum of all.
+// du prints the bytes, the number of objects and the name of a folder. With --depth, it also does
+// so for subfolders.
 func TestDu(t *testing.T) {
 	s := newShell(t)
 	s.setLocation("box", newMemoryAddress(t))
-	// Each object has another digit of the sum of the sizes.
+	// The sizes are powers of ten, so each digit of a sum stands for one object.
 	for key, size := range map[string]int{"a": 1, "p/b": 10, "p/q/c": 100, "p/q/r/d": 1000, "z/e": 10_000} {
 		s.put("box:"+key, strings.Repeat("x", size))
 	}
@@ -318,7 +319,7 @@ func TestDu(t *testing.T) {
 		})
 	}
 
-	// The output may have other formats.
+	// du prints JSON with --json, and units with --human.
 	require.Equal(t, `{"key":"p/","bytes":1110,"objects":3}`+"\n", s.run("du", "--json", "box:p"))
 	require.Contains(t, s.run("du", "--human", "box:"), "10.9 KiB")
 
@@ -327,7 +328,7 @@ func TestDu(t *testing.T) {
 	s.requireExit(exitUsage, "du", "--depth", "-1", "box:")
 }
 
-// find prints the keys below its arguments, all or up to a depth or a number.
+// find prints the keys below its arguments. Flags limit their depth and their number.
 func TestFind(t *testing.T) {
 	s := newShell(t)
 	s.setLocation("box", newMemoryAddress(t))
@@ -343,7 +344,8 @@ func TestFind(t *testing.T) {
 	s.requireExit(exitUsage, "find", "--limit", "0", "box:")
 }
 
-// tree draws folders and objects, all or up to a depth, and with -l their sizes.
+// tree draws folders and objects, up to a depth if a flag limits it. With -l, it also prints the
+// sizes.
 func TestTree(t *testing.T) {
 	s := newShell(t)
 	s.setLocation("box", newMemoryAddress(t))
@@ -488,7 +490,8 @@ func TestCheckExitCodes(t *testing.T) {
 	// Only the file "same" is the same in this directory and in the folder box:t.
 	dir := newTreeToCompare(t, s)
 
-	// The trees are equal: without any file, with the file "same" alone, and if they are one tree.
+	// The trees are equal if no file is compared, if only the file "same" is compared, and if both
+	// arguments are one tree.
 	stdout, stderr := s.requireExit(exitOK, "check", "--exclude", "*", dir, "box:t")
 	require.Empty(t, stdout+stderr)
 	stdout, stderr = s.requireExit(exitOK, "check", "--include", "same", dir, "box:t")
@@ -510,8 +513,9 @@ func TestCheckExitCodes(t *testing.T) {
 	s.requireExit(exitUsage, "check", "--size", "--times", dir, "box:t")
 }
 
-// newTreeToCompare writes files into a new directory, and objects under box:t. One has the same content, one has
-// other content, one has another size, and one is only in the directory or only in the bucket.
+// newTreeToCompare writes files into a new directory, and objects under box:t. "same" is equal in
+// both, "changed" differs in content, and "grown" in size. "only here" is only in the directory,
+// and "only there" only in the bucket.
 func newTreeToCompare(t *testing.T, s *shell) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -551,7 +555,7 @@ func TestVersionedStores(t *testing.T) {
 		require.Equal(t, "kept", s.run("cat", "box:p/b"))
 		require.Equal(t, "two", s.run("cat", "box:p/a"))
 
-		// restore --at removes what is newer only with --delete.
+		// restore --at removes objects that are newer than the time, but only with --delete.
 		s.requireExit(exitOK, "restore", "--at", timestamp, "box:p/a")
 		require.Equal(t, "one", s.run("cat", "box:p/a"))
 		require.Equal(t, "new", s.run("cat", "box:p/new"))
@@ -575,7 +579,7 @@ func TestRestoreFails(t *testing.T) {
 	s.requireExit(exitNotFound, "undelete", "box:none*")
 	s.requireExit(exitNotFound, "restore", "--at", "1d", "box:p/none/")
 
-	// Objects that were not removed match this pattern, which is no error.
+	// It is no error that this pattern matches objects that were not removed.
 	s.requireExit(exitOK, "undelete", "box:p/*")
 }
 
@@ -606,8 +610,8 @@ func TestUndeleteWithoutVersions(t *testing.T) {
 	s.requireExit(exitFailure, "undelete", bucketWithObject)
 }
 
-// On S3, undelete and restore fail if the bucket keeps no old versions. A list of versions does not tell them so,
-// because it has the current objects of any bucket.
+// On S3, undelete and restore fail if the bucket keeps no old versions. They cannot learn this from
+// a list of versions, because such a list has the current objects of any bucket.
 func TestUndeleteOnS3(t *testing.T) {
 	s := newShell(t)
 	s.startS3Location("box", s3server.Config{})
@@ -629,7 +633,8 @@ func TestUndeleteOnS3(t *testing.T) {
 	s.requireExit(exitOK, "undelete", "box:a")
 }
 
-// In a bucket with soft delete, undelete brings back removed objects, and reports the others as unchanged.
+// In a bucket with soft delete, undelete brings back removed objects, and reports the other objects
+// as unchanged.
 func TestUndeleteAfterSoftDelete(t *testing.T) {
 	s := newShell(t)
 	stores := []struct{ name, address string }{
@@ -660,8 +665,8 @@ func TestUndeleteAfterSoftDelete(t *testing.T) {
 	}
 }
 
-// timeBetweenWrites returns a time after everything that was written to box:, and before what will be. It writes an
-// object until the clock of the store has moved on.
+// timeBetweenWrites returns a time after all earlier writes to box:, and before all later ones. It
+// writes an object until the clock of the store has moved on.
 func timeBetweenWrites(s *shell) string {
 	s.t.Helper()
 	first := timeOfNewObject(s)
@@ -707,8 +712,8 @@ func TestBucket(t *testing.T) {
 	require.Regexp(t, `(?m)^public +true$`, s.run("bucket", address))
 }
 
-// bucket removes the lifecycle rules of a bucket if the value of their flag is "none" or a file with an empty list, and
-// its CORS rules if the value is "none".
+// The command "bucket" removes lifecycle rules if --lifecycle is "none" or a file with an empty
+// list. It removes CORS rules if --cors is "none".
 func TestBucketRemovesRules(t *testing.T) {
 	s := newShell(t)
 	address := newDirectoryAddress(t) + "/kept"
@@ -728,7 +733,7 @@ func TestBucketRemovesRules(t *testing.T) {
 		require.Contains(t, settings, "expireAfterDays")
 		require.Contains(t, settings, `"origins"`)
 
-		// One command removes all of them.
+		// One command removes all these rules.
 		s.stdin = removal.stdin
 		s.run("bucket", "--cors", "none", "--lifecycle", removal.value, "--public", "off", address)
 		settings = s.run("bucket", "--json", address)
@@ -900,7 +905,8 @@ func TestSyncArgumentErrorHasNoSummary(t *testing.T) {
 	s.setLocation("box", newMemoryAddress(t))
 	s.put("box:a/b", "b")
 
-	// In turn, the source is in the destination, a pattern is invalid, and two flags exclude each other.
+	// The first command has its source in its destination, the second has an invalid pattern, and
+	// the third has two flags that exclude each other.
 	for _, args := range [][]string{
 		{"sync", "box:a", "box:"},
 		{"sync", "--include", "[", "box:a", "box:b"},

@@ -23,7 +23,7 @@ func TestCompletionsAreHarmless(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	t.Chdir(dir)
-	// The configuration is then in the folder omnibucket of this directory.
+	// With this variable, the configuration is in the folder omnibucket of dir.
 	s.env["XDG_CONFIG_HOME"] = dir
 
 	bucket := newMemoryAddress(t)
@@ -43,7 +43,7 @@ func TestCompletionsAreHarmless(t *testing.T) {
 	for _, key := range keys {
 		s.put("box:"+key, "")
 	}
-	// The directory has these names, too.
+	// The directory also has files with these names.
 	onlyFiles := []string{
 		"-rf", "--all", " space", "space ", "line\nbreak", "tab\tx", `back\slash`, "\xff", "\x1b[2J",
 	}
@@ -51,7 +51,7 @@ func TestCompletionsAreHarmless(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), nil, 0o600))
 	}
 
-	// Of keys and files, only the harmless ones are completed.
+	// Only keys and files with harmless names are completed.
 	require.ElementsMatch(t,
 		[]string{"box:a@b%+,c", "box:year=2026", "box:é 1", "box:🙂"},
 		s.completions("ls", "box:"))

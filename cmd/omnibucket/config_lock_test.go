@@ -66,7 +66,7 @@ func TestConfigAddOfOneNameAtOnce(t *testing.T) {
 
 // An interrupt ends a command that waits for the lock of the configuration.
 func TestConfigInterruptedInItsWait(t *testing.T) {
-	// Another program has the lock, so that config add waits for it.
+	// Another program has the lock, so config add waits for it.
 	s, path := newConfiguredShell(t, "")
 	unlock, err := config.LockBeside(t.Context(), path)
 	require.NoError(t, err)
@@ -80,7 +80,7 @@ func TestConfigInterruptedInItsWait(t *testing.T) {
 	// A command that reads does not wait for the lock.
 	s.run("config", "list")
 
-	// SIGINT cancels the context.
+	// Canceling the context has the effect of SIGINT.
 	cancel()
 	require.Equal(t, exitInterrupted, <-exitCode)
 

@@ -45,7 +45,7 @@ func TestConfigNamedLocations(t *testing.T) {
 	require.Equal(t, "text", s.run("cat", "box:folder/a"))
 	delete(s.env, "OMNIBUCKET_BOX")
 
-	// An address is replaced only with --replace.
+	// config add replaces the address of a location only with --replace.
 	_, stderr := s.requireExit(exitUsage, "config", "add", "box", "mem://other")
 	require.Contains(t, stderr, "hint: to replace its address, use --replace")
 	s.run("config", "add", "--replace", "box", "mem://other")
@@ -61,7 +61,7 @@ func TestConfigNamedLocations(t *testing.T) {
 	require.Contains(t, stderr, "hint: write disk: for the location, or ./disk for a file")
 }
 
-// config add refuses invalid names and addresses, and leaves the file as it is.
+// config add refuses invalid names and addresses, and leaves the configuration file as it is.
 func TestConfigAddRefuses(t *testing.T) {
 	s, path := newConfiguredShell(t, "locations: {}\n")
 	tests := []struct{ name, location, address, wantErr string }{
@@ -159,8 +159,8 @@ func TestConfigNameOfAnAccount(t *testing.T) {
 	_, parameters, _ := strings.Cut(s.addressOf("box"), "?")
 	s.setLocation("all", "s3://?"+parameters)
 
-	// The location "all:" is an account. With the name of the bucket, it reaches the same objects as "box:", which is
-	// the bucket itself.
+	// The location "all:" is an account, and "box:" is one of its buckets. "all:" with the name of
+	// that bucket reaches the objects of "box:".
 	s.put("all:"+bucket+"/in/a.txt", "text")
 	require.Equal(t, "text", s.run("cat", "box:in/a.txt"))
 	require.Equal(t, "in/a.txt\n", s.run("ls", "-r", "all:"+bucket))
@@ -186,14 +186,14 @@ func TestConfigSettings(t *testing.T) {
 	const text = "# mine\nlocations:\n  box: mem://box # the box\nsettings:\n  concurrency: 3\n"
 	s, path := newConfiguredShell(t, text)
 
-	// A new setting is added to the file.
+	// A new setting is added to the configuration file.
 	s.run("config", "set", "bwlimit", "08:00,512K 19:00,off")
 	require.Equal(t, text+"  bwlimit: 08:00,512K 19:00,off\n", readFile(t, path))
 	require.Equal(t, path, s.shownSetting("file"))
 	require.Equal(t, "3", s.shownSetting("concurrency"))
 	require.Equal(t, "08:00,512K 19:00,off", s.shownSetting("bwlimit"))
 
-	// The environment comes before the setting, and a flag before both.
+	// The environment takes precedence over the setting, and a flag over both.
 	s.env["OMNIBUCKET_FLAG_CONCURRENCY"] = "4"
 	require.Equal(t, "4", s.shownSetting("concurrency"))
 	require.Equal(t, "5", s.shownSetting("concurrency", "--concurrency", "5"))
@@ -208,7 +208,8 @@ func TestConfigSettings(t *testing.T) {
 	require.Equal(t, "0", s.shownSetting("retries", "--retries", "0"))
 }
 
-// shownSetting returns the value of a flag that config show prints, if it is called with these arguments.
+// shownSetting runs config show with these arguments, and returns the value that it prints for a
+// flag.
 func (s *shell) shownSetting(flag string, args ...string) string {
 	s.t.Helper()
 	for _, line := range splitLines(s.run(append([]string{"config", "show"}, args...)...)) {
@@ -242,7 +243,7 @@ func TestConfigSettingsInvalid(t *testing.T) {
 	}
 }
 
-// A command refuses a variable with a value that the flag does not accept.
+// A command fails if the environment variable of a flag has a value that the flag does not accept.
 func TestSettingOfTheEnvironmentInvalid(t *testing.T) {
 	s, _ := newConfiguredShell(t, "")
 	s.env["OMNIBUCKET_FLAG_CONCURRENCY"] = "many"
@@ -250,7 +251,8 @@ func TestSettingOfTheEnvironmentInvalid(t *testing.T) {
 	require.Contains(t, stderr, "OMNIBUCKET_FLAG_CONCURRENCY must be a valid value of --concurrency")
 }
 
-// If the configuration is invalid, a command says where, and does not repeat the value, which may be a secret.
+// If the configuration is invalid, the error of a command names the place. It does not repeat the
+// value there, because that may be a secret.
 func TestConfigInvalid(t *testing.T) {
 	tests := []struct{ name, text, wantErr string }{
 		{name: "no YAML", text: "locations: [", wantErr: "line 1: the file must be YAML"},
@@ -318,7 +320,7 @@ func TestConfigMissing(t *testing.T) {
 	require.FileExists(t, s.env["OMNIBUCKET_CONFIG"])
 }
 
-// "config check" checks all locations, and any other command only the location that it opens.
+// "config check" checks all locations. Any other command checks only the location that it opens.
 func TestConfigCheck(t *testing.T) {
 	s, _ := newConfiguredShell(t, "locations:\n  a: {address: mem://a, layers: [{mirror: b}]}\n  b: mem://b\n")
 	require.Empty(t, s.run("config", "check"))
@@ -364,18 +366,20 @@ func TestLocationRequiresFeatures(t *testing.T) {
 	require.Contains(t, stderr, "does not support signed forms")
 }
 
-// config refuses a setting with which no command would work, and can remove one from the file.
+// config set refuses a setting with which no command would work. config unset can remove such a
+// setting from the file.
 func TestConfigRefusesBreakingSetting(t *testing.T) {
 	s, _ := newConfiguredShell(t, "") // with an empty file
 	_, stderr := s.requireExit(exitUsage, "config", "set", "concurrency", "0")
 	require.Contains(t, stderr, "--concurrency must be at least 1")
 
-	// The setting verbose contradicts quiet.
+	// The settings "quiet" and "verbose" contradict each other.
 	s.run("config", "set", "quiet", "true")
 	s.requireExit(exitUsage, "config", "set", "verbose", "true")
 	s.run("config", "list")
 
-	// A user has written an invalid value into the file. The commands of config do not need it.
+	// A user has written an invalid value into the file. ls refuses it, but config show and config
+	// unset still work.
 	for _, value := range []string{`"0"`, "many"} {
 		t.Run(value, func(t *testing.T) {
 			s, _ := newConfiguredShell(t, "settings:\n  concurrency: "+value+"\n")
@@ -388,7 +392,8 @@ func TestConfigRefusesBreakingSetting(t *testing.T) {
 	}
 }
 
-// Without a home, no configuration is read, not even from the current directory, which may be another user's.
+// If the user has no home directory, commands read no configuration. They also ignore one in the
+// current directory, which may be another user's.
 func TestConfigWithoutHome(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
@@ -469,11 +474,11 @@ func TestLocalPathsInEveryCommand(t *testing.T) {
 	s.requireExit(exitUsage, "rm", "site")
 	s.run("rm", "site/a b.txt")
 
-	// Commands refuse a path that does not exist, and mb refuses one without a slash.
+	// Commands refuse a path that does not exist, and mb refuses a path without a slash.
 	s.requireExit(exitNotFound, "ls", "nowhere/else")
 	s.requireExit(exitUsage, "mb", "made")
 
-	// No other file was made.
+	// No command has made another entry beside "site".
 	entries, err := os.ReadDir(".")
 	require.NoError(t, err)
 	for _, entry := range entries {

@@ -21,7 +21,7 @@ func TestCpBetweenPaths(t *testing.T) {
 	require.NoError(t, os.Chmod(path("run.sh"), 0o750))
 	require.NoError(t, os.Chtimes(path("run.sh"), modified, modified))
 
-	// A file into a new directory.
+	// Copy a file into a new directory.
 	printed := s.run("cp", "-v", path("run.sh"), path("new/deep")+"/")
 	require.Equal(t, "copied "+path("run.sh")+" to "+path("new/deep/run.sh")+"\n", printed)
 	require.Equal(t, "echo", readFile(t, path("new/deep/run.sh")))
@@ -30,7 +30,7 @@ func TestCpBetweenPaths(t *testing.T) {
 	require.Equal(t, os.FileMode(0o750), info.Mode().Perm())
 	require.True(t, info.ModTime().Equal(modified))
 
-	// A file over another one.
+	// Copy a file over another one.
 	s.run("cp", "--no-sync", path("other"), path("new/deep/run.sh"))
 	require.Equal(t, "1", readFile(t, path("new/deep/run.sh")))
 	entries, err := os.ReadDir(path("new/deep"))
@@ -38,14 +38,14 @@ func TestCpBetweenPaths(t *testing.T) {
 	require.Len(t, entries, 1, "no temporary file stays")
 }
 
-// cp and mv copy and move trees between local paths, and what matches a wildcard.
+// Between local paths, cp copies and mv moves trees, and the files that match a wildcard.
 func TestCpOfTreesBetweenPaths(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	path := func(name string) string { return filepath.Join(dir, filepath.FromSlash(name)) }
 	writeFiles(t, dir, map[string]string{"tree/1": "1", "tree/x/2": "2"})
 
-	// Trees, and a file into an existing directory.
+	// Copy and move trees, and move a file into an existing directory.
 	s.run("cp", "-r", path("tree"), path("copies")+"/")
 	require.Equal(t, "2", readFile(t, path("copies/tree/x/2")))
 	s.run("mv", path("tree/1"), path("copies"))
@@ -54,13 +54,14 @@ func TestCpOfTreesBetweenPaths(t *testing.T) {
 	s.run("mv", "-r", path("copies")+"/", path("moved"))
 	require.Equal(t, "1", readFile(t, path("moved/1")))
 
-	// Wildcards, which match no directory without -r.
+	// Without -r, wildcards match no directory.
 	s.run("cp", path("moved/*"), path("matched")+"/")
 	require.Equal(t, "1", readFile(t, path("matched/1")))
 	require.NoDirExists(t, path("matched/tree"))
 }
 
-// cp and mv refuse to write a file to itself, even through a hard link, and to use a device.
+// cp and mv refuse to write a file to itself, even if the destination is another hard link to the
+// file. They also refuse devices.
 func TestCpBetweenPathsRefuses(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
@@ -110,7 +111,8 @@ func TestCpOfAChangingFile(t *testing.T) {
 	file := filepath.Join(dir, "file")
 	writeFiles(t, dir, map[string]string{"file": ""})
 
-	// The file has only a hole, so large that the command ends only because the file changes.
+	// The file is a hole of 64 GiB. cp and mv end in time only because they notice that the file
+	// changes.
 	require.NoError(t, os.Truncate(file, 64<<30))
 
 	// Another goroutine changes the time of the file until the test ends.

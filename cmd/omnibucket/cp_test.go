@@ -8,13 +8,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// hostile are keys that mean something else to shells, in addresses or in wildcards.
+// hostile has keys with characters that mean something in shells, in addresses or in wildcards.
 var hostile = []string{
 	"with space", "what?", "a#b", "100%", "%41", "it's", `"quoted"`, "dé/ñ/日本", "a+b", "a&b=c", "$HOME `x`", "[1]{2}",
 	"-rf", "a:b", "~", "!x",
 }
 
-// cp writes to the key or file that is named. A folder, bucket or directory gets the file under the name of the source.
+// cp writes to the key or the file that its last argument names. If that is a folder, a bucket or a
+// directory, the copy in it has the name of the source.
 func TestCpOfOneFile(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
@@ -88,7 +89,7 @@ func TestCpOfOneFile(t *testing.T) {
 	}
 }
 
-// cp copies one object to a file, which may exist, to a directory, or to standard output.
+// cp copies one object to a file, even an existing one, to a directory, or to standard output.
 func TestCpOfOneObjectToFiles(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
@@ -239,7 +240,7 @@ func TestCpConditions(t *testing.T) {
 	_, stderr := s.requireExit(exitPrecondition, "cp", "--if-absent", "-", key)
 	require.Contains(t, stderr, `"a"`)
 
-	// The second content replaces the revision of the first one, which is then stale.
+	// The second content replaces the first one, so the revision of the first one is stale.
 	staleRevision := statOf(s, key).Revision
 	s.stdin = "second"
 	s.run("cp", "--if-revision", staleRevision, "-", key)
@@ -266,7 +267,8 @@ func TestCpOfHostileKeys(t *testing.T) {
 			s.run("cp", "--literal", "memory:"+key, "disk:"+key)
 			require.Equal(t, key, s.run("cat", "--literal", "disk:"+key))
 
-			// Copy it to a file, which has the last segment of the key as its name.
+			// Copy the object into a directory. The name of the file is the last segment of the
+			// key.
 			s.run("cp", "--literal", "disk:"+key, dir)
 			require.Equal(t, key, readFile(t, filepath.Join(dir, filepath.Base(key))))
 
@@ -386,7 +388,8 @@ func TestMissingSourceIsNotFound(t *testing.T) {
 	require.Equal(t, "a\n", s.run("ls", "-r", bucket))
 }
 
-// cp -r copies a directory or a folder of a bucket under its name, or only its content if the source ends in a slash.
+// cp -r copies a directory or a folder of a bucket together with its name. If the source ends in a
+// slash, cp -r copies only the content.
 func TestCpOfTrees(t *testing.T) {
 	tree := map[string]string{"photos/1": "1", "photos/2026/2": "2", "other/x": "x"}
 	tests := []struct {
@@ -489,7 +492,7 @@ func TestCpOfATreeIntoItself(t *testing.T) {
 		s.requireExit(exitUsage, args...)
 	}
 
-	// The filter leaves out the destination, so that no copy is copied again.
+	// The filter leaves out the destination, so no copy is copied again.
 	s.requireExit(exitOK, "sync", "--exclude", "copy/", bucket, bucket+"/copy")
 	require.Equal(t, "a/b\ncopy/a/b\n", s.run("ls", "-r", bucket))
 }

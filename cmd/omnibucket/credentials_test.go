@@ -20,8 +20,9 @@ import (
 	"github.com/omnibucket/storage/internal/testing/testserver"
 )
 
-// For each provider, twoAccounts has a function that makes two accounts. Each account refuses the other's credentials.
-// The function sets the variables with the credentials for the names old and new, and returns their addresses.
+// twoAccounts has a function for each provider. The function makes two accounts, each of which
+// refuses the other's credentials. It sets the variables of the credentials "old" and "new", and
+// returns the addresses of both accounts.
 var twoAccounts = map[string]func(t *testing.T) (old, replacement string){
 	"MinIO and versitygw":    twoAccountsOfS3,
 	"accounts of Azurite":    twoAccountsOfAzure,
@@ -35,8 +36,8 @@ func twoAccountsOfS3(t *testing.T) (old, replacement string) {
 	return old, replacement
 }
 
-// s3Account returns the address of a new bucket on a test server. It sets the variables with the credentials for the
-// given name. serverVariable is the variable with the endpoint of the server.
+// s3Account returns the address of a new bucket on a test server. It sets the variables of the
+// credentials with the given name. serverVariable is the variable with the endpoint of the server.
 func s3Account(t *testing.T, name, profile, serverVariable string) string {
 	t.Helper()
 	t.Setenv(name+"_AWS_ACCESS_KEY_ID", testserver.Need(t, serverVariable+"_KEY"))
@@ -58,8 +59,9 @@ func twoAccountsOfAzure(t *testing.T) (old, replacement string) {
 	return old, replacement
 }
 
-// azureAccount returns the address of a new container on a test server. It sets the variables with the credentials for
-// the given name. The variable of the server has its endpoint.
+// azureAccount returns the address of a new container on a test server. It sets the variables of
+// the credentials with the given name. serverVariable is the variable with the endpoint of the
+// server.
 func azureAccount(t *testing.T, name, serverVariable string) string {
 	t.Helper()
 	t.Setenv(name+"_AZURE_STORAGE_ACCOUNT", testserver.Need(t, serverVariable+"_ACCOUNT"))
@@ -68,16 +70,16 @@ func azureAccount(t *testing.T, name, serverVariable string) string {
 	return "azblob://" + newBucketName() + "?" + parameters.Encode()
 }
 
-// twoIdentitiesOfGoogle uses one server by two proxies that check tokens, because fake-gcs-server checks none. Each
-// bucket belongs to one identity.
+// twoIdentitiesOfGoogle puts two proxies before one fake-gcs-server, because that server checks no
+// tokens. Each proxy has a bucket, and accepts only the token of one identity.
 func twoIdentitiesOfGoogle(t *testing.T) (old, replacement string) {
 	server, err := url.Parse(testserver.Need(t, "OMNIBUCKET_TEST_GCS"))
 	require.NoError(t, err)
 	return googleIdentity(t, "OLD", server), googleIdentity(t, "NEW", server)
 }
 
-// googleIdentity returns the address of a new bucket behind a proxy that requires a token. It sets the variable with
-// the credentials for the given name. The token comes from these credentials.
+// googleIdentity returns the address of a new bucket behind a proxy that requires a token. It sets
+// the variable of the credentials with the given name, from which the token comes.
 func googleIdentity(t *testing.T, name string, server *url.URL) string {
 	t.Helper()
 	token := "token-of-" + name
@@ -98,8 +100,8 @@ func googleIdentity(t *testing.T, name string, server *url.URL) string {
 	return "gs://" + newBucketName() + "?" + parameters.Encode()
 }
 
-// serviceAccount returns a file with credentials of a Google service account. The token server that the file names gives
-// the token for them.
+// serviceAccount writes the credentials of a Google service account into a file. The file names a
+// token server, which returns the token for these credentials.
 func serviceAccount(t *testing.T, token string) (path string) {
 	t.Helper()
 	tokenServer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -58,19 +58,20 @@ func flagsIn(text string) (names []string) {
 	return names
 }
 
-// The manual of the S3 server has all its flags, and no others.
+// The manual of the S3 server names all flags of the server, and no other flags.
 func TestManualOfS3Server(t *testing.T) {
 	var f serving.S3Flags
 	c := &cobra.Command{}
 	f.Register(c)
 	flags := flagsIn(readFile(t, s3Manual))
 
-	// The manual has the flags of the S3 server, and --domain, which serve has for all its servers.
+	// The manual names the flags of the S3 server, and --domain, a flag of each server that "serve"
+	// can start.
 	for _, name := range append(f.Names, "domain") {
 		require.Contains(t, flags, name)
 	}
 
-	// Otherwise, it has only flags of serve, and --version of the program s3server.
+	// The other flags in the manual are those of "serve", and --version of the program s3server.
 	existing := append(f.Names, "domain", "s3", "listen", "version")
 	for _, name := range flags {
 		require.Contains(t, existing, name)
@@ -171,7 +172,8 @@ func jobArgs(t *testing.T) []string {
 	return containers[0].Args
 }
 
-// replaceAddress replaces an address in an argument, and its parameters, by the name of a location. The key stays.
+// replaceAddress returns an argument in which the name of a location replaces an address and its
+// parameters. The key stays.
 func replaceAddress(t *testing.T, arg, address, name string) string {
 	t.Helper()
 	before, after, found := strings.Cut(arg, address)

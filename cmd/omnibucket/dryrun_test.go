@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// A dry run fails where the command would fail, with the same exit code and error.
+// If a command would fail, its dry run fails with the same exit code and error.
 func TestDryRunFailsAsTheCommand(t *testing.T) {
 	s := newShell(t)
 	parent := newDirectoryAddress(t)
@@ -58,11 +58,11 @@ func TestDryRunFailsAsTheCommand(t *testing.T) {
 		})
 	}
 
-	// With --if-absent, cp fails if the destination exists, such as b.
+	// With --if-absent, cp fails if the destination, here b, exists.
 	s.requireExit(exitPrecondition, "cp", "--if-absent", "--dry-run", made+"#a", made+"#b")
 	s.requireExit(exitPrecondition, "cp", "--if-absent", made+"#a", made+"#b")
 
-	// It succeeds if the destination does not exist, such as c.
+	// With --if-absent, cp succeeds if the destination, here c, does not exist.
 	s.requireExit(exitOK, "cp", "--if-absent", "--dry-run", made+"#a", made+"#c")
 	s.requireExit(exitOK, "cp", "--if-absent", made+"#a", made+"#c")
 
@@ -269,13 +269,13 @@ func TestRbDryRunWithVersions(t *testing.T) {
 	s.put(address+"#a", "a")
 	s.run("rm", address+"#a")
 
-	// Without --force, both fail.
+	// Without --force, rb and its dry run fail.
 	for _, flag := range []string{"--dry-run", "--dry-run=false"} {
 		_, stderr := s.requireExit(exitFailure, "rb", flag, address)
 		require.Contains(t, stderr, "not empty")
 	}
 
-	// With --force, both succeed.
+	// With --force, rb and its dry run succeed.
 	s.requireExit(exitOK, "rb", "--force", "--dry-run", address)
 	s.run("rb", "--force", address)
 }

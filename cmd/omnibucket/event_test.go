@@ -247,7 +247,8 @@ func TestBwlimitOfACommand(t *testing.T) {
 	require.Contains(t, stderr, `hint: use a rate such as 10M`)
 }
 
-// sync --delete removes no more than --max-delete says, and --backup-dir keeps what it replaces and removes.
+// sync --delete removes at most as many files as --max-delete says. --backup-dir keeps the files
+// that sync replaces and removes.
 func TestMaxDeleteAndBackupDir(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)

@@ -32,7 +32,7 @@ type goBuild struct {
 // goModulePackages is the number of packages in goModule.
 const goModulePackages = 3
 
-// goModule has packages that import no others, so that nothing else is compiled.
+// goModule has packages that import no others, so nothing else is compiled.
 var goModule = map[string]string{
 	"go.mod": "module example.com/m\n\ngo 1.24\n",
 	"a/a.go": "package a\n\nimport \"example.com/m/b\"\n\nfunc A() string { return b.B() + \"a\" }\n",
@@ -79,7 +79,8 @@ func (b *goBuild) build() (compiled int, report goCacheReport, warnings []string
 	return b.parse(string(output))
 }
 
-// parse returns what the output of go build -x says, with the report of gocache in it.
+// parse reads the output of go build -x, which contains the report of gocache. It returns the
+// number of compiled packages, the report and the warnings.
 func (b *goBuild) parse(output string) (compiled int, report goCacheReport, warnings []string) {
 	b.t.Helper()
 	for line := range strings.Lines(output) {
@@ -114,7 +115,7 @@ func TestGocacheSecondCloneCompilesNothing(t *testing.T) {
 	require.NotZero(t, report.Gets)
 	require.Empty(t, warnings)
 
-	// A second build there takes everything from the directory.
+	// A second build on that machine takes everything from its directory.
 	compiled, report, warnings = newGoBuild(t, otherDir, store).build()
 	require.Zero(t, compiled)
 	require.Zero(t, report.Misses+report.Puts+report.Uploads)
@@ -186,14 +187,15 @@ func TestGocacheBuildsAtOnce(t *testing.T) {
 	}
 	group.Wait()
 
-	// Afterwards the store has all outputs, and the directory only whole files.
+	// Afterwards, the store has all outputs, and the files of the directory are complete.
 	compiled, _, warnings := newGoBuild(t, t.TempDir(), store).build()
 	require.Zero(t, compiled)
 	require.Empty(t, warnings)
 	requireRightFiles(t, dir)
 }
 
-// requireRightFiles fails if an output in a local directory does not have the hash in its name.
+// requireRightFiles fails if the hash of an output in a local directory is not the one in its file
+// name.
 func requireRightFiles(t *testing.T, dir string) {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join(dir, "omnibucket-gocache-v1", "d", "*", "*"))
@@ -221,7 +223,8 @@ func buildAndKill(t *testing.T, dir, store string, fileCount int) {
 	_ = build.Wait() // it may have been finished before the kill
 }
 
-// killsAfter are numbers of files in the local directory, after each of which gocache is killed once.
+// killsAfter has numbers of files. For each, gocache is killed once, when the local directory has
+// this many files.
 var killsAfter = []int{0, 1, 3, 6, 10}
 
 // If gocache is killed during a build, the next build is correct, in the same cache directory and in a new one.
@@ -287,7 +290,8 @@ func readPID(path string) (pid int, ok bool) {
 	return pid, n == 1
 }
 
-// If the server is down or never responds, a build succeeds without it after the time of --patience.
+// If the server of the store is down or never responds, a build succeeds without it after the time
+// of --patience.
 func TestGocacheWithoutAnAnswer(t *testing.T) {
 	// The kernel accepts connections to this listener, but nothing responds.
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -383,7 +387,7 @@ func TestGocacheRefusesInvalidCommandLines(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := s.inSubtest(t)
-			// Only the last case gets as far as this input.
+			// Only in the last case, gocache reads this input.
 			s.stdin = "no request\n"
 			_, stderr := s.requireExit(tt.wantExit, append([]string{"gocache"}, tt.args...)...)
 			require.NotEmpty(t, stderr)

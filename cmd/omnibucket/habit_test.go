@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A line that users of aws, rclone, mc or s5cmd type from habit either works, or its error names
-// the line of this program.
+// Users of aws, rclone, mc or s5cmd type these lines from habit. Each line works, or its error
+// names the line of this program.
 func TestLinesOfOtherPrograms(t *testing.T) {
 	tests := []struct {
 		line string
@@ -133,7 +133,8 @@ func TestCommandsSayWhatTheyDid(t *testing.T) {
 
 				_, stderr := s.requireExit(exitOK, args...)
 				require.Equal(t, want, stderr)
-				// All cases use this bucket, so the next case must not find the objects of this one.
+				// All cases use this bucket. Remove it, so that the next case does not find these
+				// objects.
 				s.requireExit(exitOK, "rb", "--force", "mem://said")
 			}
 		})

@@ -16,14 +16,15 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// An error of the library may advise an option, a field or a function of Go. The command's error names the flag, the
-// parameter or the command instead. If there is none, it leaves the advice out.
+// An error of the library may advise an option, a field or a function of Go. The command's error
+// names the corresponding flag, parameter or command instead. If nothing corresponds, it leaves the
+// advice out.
 func TestErrorsNameFlagsInPlaceOfGoOptions(t *testing.T) {
 	tests := []struct {
 		name    string
 		command string
 
-		// The error of the library, with a reason or a hint that may name something of Go.
+		// These fields are of the library's error. The reason or the hint may name something of Go.
 		code   storage.Code
 		reason string
 		hint   string
@@ -337,7 +338,7 @@ func TestErrorsOfServers(t *testing.T) {
 	_, stderr := s.requireExit(exitFailure, "cat", "--json", "-v", "box:a")
 	require.Regexp(t, `"requests":\["\w+"\]`, stderr)
 
-	// An unknown scheme does not make it recommend Go packages.
+	// The error for an unknown scheme does not recommend Go packages.
 	_, stderr = s.requireExit(exitUsage, "ls", "ftp://a/b")
 	require.NotContains(t, stderr, "package")
 }

@@ -11,7 +11,7 @@ import (
 // mark is the byte order mark of UTF-8, which editors of Windows write.
 const mark = "\uFEFF"
 
-// Commands ignore a byte order mark at the beginning of the files that they read, and only there.
+// Commands ignore a byte order mark at the beginning of the files that they read, but nowhere else.
 func TestByteOrderMark(t *testing.T) {
 	s := newShell(t)
 	s.setLocation("box", newMemoryAddress(t))
@@ -41,7 +41,7 @@ func TestByteOrderMark(t *testing.T) {
 	stdout, _ = s.requireExit(exitOK, "run", "-")
 	require.Equal(t, "b", stdout)
 
-	// A configuration, which config can change.
+	// The mark may be in a configuration, which config can change.
 	write(mark + "locations:\n  marked: " + newMemoryAddress(t) + "\n")
 	require.Equal(t, "a\n", s.run("ls", "--config", file, "--exclude", "b", "marked:"))
 	s.run("config", "add", "--config", file, "other", "mem://other")
@@ -49,7 +49,7 @@ func TestByteOrderMark(t *testing.T) {
 		"marked  "+newMemoryAddress(t)+"\nother   mem://other\n",
 		s.run("config", "list", "--config", file))
 
-	// Rules of a bucket.
+	// The mark may be in a file with rules of a bucket.
 	bucket := newDirectoryAddress(t) + "/made"
 	s.run("mb", bucket)
 	write(mark + `[{"Prefix":"tmp/","ExpireAfterDays":7}]`)

@@ -83,7 +83,8 @@ func TestInventoryOfCommands(t *testing.T) {
 	require.Equal(t, "2025/c\n2026/later\n", s.run("ls", "-r", "box:"))
 }
 
-// --inventory must name a manifest, and the command must be one that can list by it.
+// --inventory must name a manifest. The command must be one that can use an inventory in place of a
+// listing.
 func TestInventoryNeedsAManifestOfTheBucket(t *testing.T) {
 	s := newShell(t)
 	s.startS3Location("box", s3server.Config{})

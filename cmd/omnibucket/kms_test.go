@@ -17,7 +17,8 @@ const (
 	secondKey = "arn:aws:kms:eu-west-1:111122223333:key/second"
 )
 
-// startKMS starts AWS KMS with two keys, and makes the environment lead to it.
+// startKMS starts a test server of AWS KMS with two keys, and sets the environment variables that
+// lead to it.
 func startKMS(t *testing.T) *kmsserver.Server {
 	kms := kmsserver.StartAWS(t)
 	kms.AddKey(firstKey)
@@ -38,9 +39,9 @@ func TestKMSLocation(t *testing.T) {
 	require.NoError(t, err)
 	address := newDirectoryAddress(t)
 
-	// All locations are the same bucket. box encrypts for the first key and the offline identity, and rotated for the
-	// second key. rotating decrypts with the first key, and encrypts for the second one. emergency has only the offline
-	// identity.
+	// All locations are the same bucket. box encrypts for the first key and the offline identity.
+	// rotated encrypts for the second key. rotating decrypts with the first key, and encrypts for
+	// the second one. emergency has only the offline identity.
 	layer := func(key string) string {
 		return "    address: " + address + "\n    layers:\n    - encrypt: {" + key + "}\n"
 	}
@@ -79,7 +80,7 @@ func TestKMSLocation(t *testing.T) {
 	require.Equal(t, "secret", body)
 }
 
-// A gateway encrypts with a key of a service.
+// A gateway encrypts with a key of a key management service.
 func TestKMSGateway(t *testing.T) {
 	kms := startKMS(t)
 	dir := filepath.ToSlash(t.TempDir())

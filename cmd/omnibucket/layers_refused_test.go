@@ -8,7 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A cache directory inside its own location is refused: its blocks would be files of the location.
+// A location with a cache directory inside itself is refused, because the blocks of the cache would
+// be files of the location.
 func TestCacheInsideItsLocation(t *testing.T) {
 	top := t.TempDir()
 	data := filepath.Join(top, "data")
@@ -16,7 +17,8 @@ func TestCacheInsideItsLocation(t *testing.T) {
 	require.NoError(t, os.MkdirAll(filepath.Join(data, "year"), 0o700))
 	require.NoError(t, os.Symlink(data, link))
 
-	// The location data: has the cache data/c, by the link.
+	// The cache of the location data: is the directory data/c, which its configuration names by the
+	// link.
 	inside := filepath.Join(data, "c")
 	insideByLink := filepath.Join(link, "c")
 	s, _ := newConfiguredShell(t, "locations:\n  data:\n    address: file://"+data+

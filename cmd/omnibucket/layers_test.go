@@ -31,7 +31,7 @@ func newLayeredShell(t *testing.T, layers string) *shell {
 
 // With the layer readonly, a location can be read, and each change is refused.
 func TestLocationReadOnly(t *testing.T) {
-	// Plain is the same bucket as box, without the layer.
+	// The location "plain" is the same bucket as "box", but without the layer.
 	s := newLayeredShell(t, "    - readonly: {}\n")
 	s.put("plain:a", "text")
 
@@ -54,7 +54,8 @@ func TestLocationReadOnly(t *testing.T) {
 	require.Equal(t, "a\ncopy\n", s.run("ls", "plain:"), "nothing was changed")
 }
 
-// The lines of a file of run share the limit of a location. Three reads at four a second take at least half a second.
+// The lines in a file of the command "run" share the limit of a location. Three reads at four a
+// second take at least half a second.
 func TestLocationLimited(t *testing.T) {
 	s := newLayeredShell(t, "    - limit: {bytes: 1G, reads: 4}\n")
 	s.put("plain:a", "text")
@@ -74,7 +75,8 @@ func TestLocationCached(t *testing.T) {
 	require.DirExists(t, dir)
 }
 
-// A location in the configuration may name its credentials. config add --replace changes only its address.
+// A location in the configuration may name its credentials. config add --replace changes only the
+// address of a location.
 func TestLocationWithNamedCredentials(t *testing.T) {
 	const config = `locations:
   photos:
@@ -120,8 +122,8 @@ func TestGatewayReadOnly(t *testing.T) {
 	require.Equal(t, "text", s.run("cat", dir+"/year#a"))
 }
 
-// newEncryptingShell returns a shell with the location box, which encrypts for the identity, and plain, the same bucket
-// without encryption.
+// newEncryptingShell returns a shell with two locations of one bucket. "box" encrypts for the
+// identity, and "plain" does not encrypt.
 func newEncryptingShell(t *testing.T) (s *shell, identity *age.X25519Identity) {
 	t.Helper()
 	identity, err := age.GenerateX25519Identity()
@@ -133,8 +135,8 @@ func newEncryptingShell(t *testing.T) (s *shell, identity *age.X25519Identity) {
 
 // Commands encrypt what they store at an encrypted location, and decrypt what they read.
 func TestLocationEncrypted(t *testing.T) {
-	// newBoxWithSecret returns a shell with the encrypted object box:a. Plain is the same bucket as box, without
-	// encryption.
+	// newBoxWithSecret returns a shell with the encrypted object box:a. The location "plain" is the
+	// same bucket, but does not encrypt.
 	newBoxWithSecret := func(t *testing.T) *shell {
 		t.Helper()
 		s, _ := newEncryptingShell(t)
@@ -175,7 +177,7 @@ func TestLocationEncrypted(t *testing.T) {
 		require.Contains(t, stderr, "checksum mismatch")
 	})
 	t.Run("a link is refused", func(t *testing.T) {
-		// The reader of the link could not decrypt.
+		// Somebody with the link could not decrypt the object.
 		s := newBoxWithSecret(t)
 		_, stderr := s.requireExit(exitFailure, "sign", "box:a")
 		require.Contains(t, stderr, "encrypted by this program")
@@ -202,7 +204,7 @@ func TestLocationIdentitiesMissing(t *testing.T) {
 	_, stderr = s.requireExit(exitUsage, "cat", "box:a")
 	require.Contains(t, stderr, "the variable BOX_KEYS must be set")
 
-	// The variable has no identity, and the error does not repeat it.
+	// The variable has a malformed identity, and the error does not repeat it.
 	const malformedIdentity = "hunter2"
 	s.env["BOX_KEYS"] = malformedIdentity
 	_, stderr = s.requireExit(exitUsage, "cat", "box:a")
@@ -218,8 +220,8 @@ func TestLocationIdentities(t *testing.T) {
 	hybrid, err := age.GenerateHybridIdentity()
 	require.NoError(t, err)
 
-	// All locations are the same bucket. Each but plain encrypts. The file of unused is missing, which matters to no
-	// other location.
+	// All locations are the same bucket, and all but "plain" encrypt. The file of "unused" is
+	// missing, but no other location needs it.
 	address := newDirectoryAddress(t)
 	encrypted := func(name, fields string) string {
 		return "  " + name + ":\n    address: " + address + "\n    layers:\n    - encrypt: {" + fields + "}\n"
@@ -245,8 +247,8 @@ func TestLocationIdentities(t *testing.T) {
 	require.Equal(t, "plain", s.run("cat", "old:plain"))
 }
 
-// cat --raw prints an encrypted object as it is stored, which is a file of age, from a location with or without the
-// layer.
+// cat --raw prints an encrypted object as it is stored, whether the location has the layer or not.
+// The output is a file in the format of age.
 func TestRawObjectIsAnAgeFile(t *testing.T) {
 	s, identity := newEncryptingShell(t)
 	content := strings.Repeat("a long text ", 20_000)
@@ -284,7 +286,7 @@ func TestRawObjectDecryptedByAge(t *testing.T) {
 	output, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", output)
 
-	// Write a raw object and its identity into files.
+	// Write a raw object and the identity that decrypts it into files.
 	s, identity := newEncryptingShell(t)
 	s.put("box:a", "secret")
 	writeFiles(t, dir, map[string]string{"identity": identity.String(), "file": s.run("cat", "--raw", "box:a")})
@@ -419,7 +421,7 @@ func TestGatewayWithAllLayers(t *testing.T) {
 func TestGatewaysShareSettings(t *testing.T) {
 	s := newShell(t)
 	dir := "file://" + filepath.ToSlash(t.TempDir())
-	// The commands use the gateways as MinIO, which is a kind of server that has lifecycle rules.
+	// The addresses of the gateways have the profile of MinIO, a server that has lifecycle rules.
 	const minioProfile = "&profile=minio"
 
 	// The first gateway makes the bucket "year", and stores a rule that the command reads from standard input.
@@ -427,7 +429,8 @@ func TestGatewaysShareSettings(t *testing.T) {
 	s.stdin = `[{"id":"tmp","prefix":"tmp/","expireAfterDays":7}]`
 	s.run("bucket", "--lifecycle", "-", "s3://year/"+gateway)
 
-	// A gateway with a layer that limits its rate, and one that refuses changes, have this rule.
+	// The rule is also in a gateway with a layer that limits its rate, and in a gateway that
+	// refuses changes.
 	for _, flags := range [][]string{{"--bwlimit", "100M"}, {"--read-only"}} {
 		other := s.serveS3Parameters(append(flags, dir)...) + minioProfile
 		require.Contains(t, s.run("bucket", "--json", "s3://year/"+other), `"prefix":"tmp/"`, flags)
@@ -436,7 +439,7 @@ func TestGatewaysShareSettings(t *testing.T) {
 
 // With the layer mirror, a change goes to both stores. Listings do not show what the layer keeps for itself.
 func TestLocationMirrored(t *testing.T) {
-	// The location box mirrors the location first to second.
+	// The location "box" mirrors the location "first" to "second".
 	s := newMirroringShell(t)
 	s.put("box:a", "text")
 	require.Equal(t, "text", s.run("cat", "second:a"))
@@ -453,17 +456,18 @@ func TestLocationMirrored(t *testing.T) {
 // If an object was written to the first store without the mirror, repair --all copies it to the
 // second store.
 func TestRepairOfAMirror(t *testing.T) {
-	// The location box mirrors the location first to second.
+	// The location "box" mirrors the location "first" to "second".
 	s := newMirroringShell(t)
 	s.put("box:a", "text")
 	s.put("first:b", "past the layer")
 
-	// Without --all, repair does only what a note says, by which the layer announces a write. There is none.
+	// The layer announces each write by a note. Without --all, repair does only what notes say, and
+	// there is no note.
 	require.Equal(t, "0 notes\n", s.run("repair", "--dry-run", "box:"))
 	require.JSONEq(t, `{"repaired":0,"removed":0,"recent":0,"failed":0,"undecided":0,"ignored":0}`,
 		s.run("repair", "--json", "box:"))
 
-	// With --all, it compares all objects of both stores.
+	// With --all, repair compares all objects of both stores.
 	require.Equal(t, "copied b\n1 repaired, 0 of them removed from the second store, "+
 		"0 with a note that stays for an hour, 0 failed, 0 undecided, 0 ignored\n",
 		s.run("repair", "--all", "--dry-run", "box:"))
@@ -472,7 +476,8 @@ func TestRepairOfAMirror(t *testing.T) {
 `, s.run("repair", "--all", "--json", "box:"))
 	require.Equal(t, "past the layer", s.run("cat", "second:b"))
 
-	// The mark that repair --all leaves is not listed, unless it is named.
+	// repair --all leaves a mark. A listing shows the mark only if the listed folder is that of the
+	// mark.
 	require.Equal(t, "a\nb\n", s.run("ls", "first:"))
 	require.Contains(t, s.run("ls", "first:.omnibucket-mirror/"), "pair")
 }
@@ -511,14 +516,15 @@ func TestRepairOfAMirrorUndecided(t *testing.T) {
 
 // A mirror must be of one whole bucket without layers. The location of the command "repair" must have the layer mirror.
 func TestLocationMirroredInvalid(t *testing.T) {
-	// The location first has no layer. twice has the layer mirror, but its second store has one, too.
+	// The location "first" has no layer. "twice" has the layer mirror, but its second store has a
+	// layer, too.
 	s := newMirroringShell(t)
 	_, stderr := s.requireExit(exitUsage, "repair", "first:")
 	require.Contains(t, stderr, "must have the layer mirror")
 	_, stderr = s.requireExit(exitUsage, "ls", "twice:")
 	require.Contains(t, stderr, "a whole bucket without layers")
 
-	// The location account has the layer mirror, but is an account and not a bucket.
+	// The location "account" has the layer mirror, but is an account and not a bucket.
 	for _, args := range [][]string{
 		{"serve", "--s3", "account:"},
 		{"ls", "account:photos"},
@@ -549,11 +555,12 @@ func newMirroringShell(t *testing.T) *shell {
 //
 // If the primary is lost, repair copies everything from the second store to a third one.
 func TestWhenThePrimaryIsLost(t *testing.T) {
-	// The stores are directories in root. Two of them, first and second, have the objects a and b, until first is lost.
+	// The stores are directories in root. Two of them, "first" and "second", have the objects a and
+	// b, until "first" is lost.
 	s, root := newShellWithTwoStores(t)
 	require.NoError(t, os.RemoveAll(filepath.Join(root, "first")))
 
-	// The location moved mirrors second to third, which is empty.
+	// The location "moved" mirrors "second" to "third", which is empty.
 	s.put("moved:c", "new")
 
 	// A dry run says what is copied.
@@ -585,7 +592,7 @@ func TestWhenTheSecondStoreIsLost(t *testing.T) {
 	s, root := newShellWithTwoStores(t)
 	require.NoError(t, os.RemoveAll(filepath.Join(root, "second")))
 
-	// The location replaced mirrors first, which has the objects a and b, to third.
+	// The location "replaced" mirrors "first", which has the objects a and b, to "third".
 	s.put("replaced:c", "new")
 	s.run("repair", "--all", "replaced:")
 
@@ -594,10 +601,11 @@ func TestWhenTheSecondStoreIsLost(t *testing.T) {
 	requireExactly(s, "third", map[string]string{"a": "one", "b": "two", "c": "new"})
 }
 
-// If the primary is restored from an old snapshot, repair with swapped roles gives it the newer objects of the second
-// store. Then the roles may be as before.
+// If the primary is restored from an old snapshot, a repair with swapped roles copies the newer
+// objects of the second store to it. Then the roles may be as before.
 func TestWhenThePrimaryIsRestoredFromASnapshot(t *testing.T) {
-	// The location photos mirrors first to second. Both stores have the objects a, "one", and b, "two".
+	// The location "photos" mirrors "first" to "second". Both stores have the object a with the
+	// text "one", and b with the text "two".
 	s, root := newShellWithTwoStores(t)
 	first := filepath.Join(root, "first")
 	snapshot := filepath.Join(root, "snapshot")
@@ -626,9 +634,10 @@ func TestWhenThePrimaryIsRestoredFromASnapshot(t *testing.T) {
 	requireExactly(s, "second", map[string]string{"b": "two", "c": "new"})
 }
 
-// newShellWithTwoStores returns a shell with three stores, which are directories in root: first, second and third.
-// The location photos mirrors first to second, and both have the objects a and b. The locations swapped, moved and
-// replaced are mirrors of other pairs of these stores.
+// newShellWithTwoStores returns a shell with three stores, which are directories in root: "first",
+// "second" and "third". The location "photos" mirrors "first" to "second", and both have the
+// objects a and b. The locations "swapped", "moved" and "replaced" are mirrors of other pairs of
+// these stores.
 func newShellWithTwoStores(t *testing.T) (s *shell, root string) {
 	t.Helper()
 	root = t.TempDir()
@@ -668,8 +677,8 @@ func requireExactly(s *shell, location string, objects map[string]string) {
 
 // With the layer overlay, a location shows the objects of an old store until finish has copied them to the new one.
 func TestLocationMoving(t *testing.T) {
-	// The location both shows the new store in front of the old one. both-later is the same with new_only, and uses only
-	// the new store.
+	// The location "both" shows the new store in front of the old one. "both-later" has the same
+	// stores and new_only, and uses only the new store.
 	newAddress := newDirectoryAddress(t)
 	s, _ := newConfiguredShell(t, `locations:
   old: `+newDirectoryAddress(t)+`
@@ -709,7 +718,8 @@ func TestLocationMoving(t *testing.T) {
 	require.Contains(t, stderr, "must have the layer overlay")
 }
 
-// serveS3Parameters starts serve --s3, and returns the parameters of an address of its buckets.
+// serveS3Parameters starts serve --s3. It returns the parameters with which an address leads to
+// this gateway.
 func (s *shell) serveS3Parameters(args ...string) string {
 	s.t.Setenv("AWS_ACCESS_KEY_ID", "the-key")
 	s.t.Setenv("AWS_SECRET_ACCESS_KEY", "the-secret")
@@ -799,7 +809,8 @@ func TestGatewayInFrontOfTwoStores(t *testing.T) {
 	require.Empty(t, s.run("ls", "old:"))
 }
 
-// A gateway in front of a location with layers serves its bucket, and no other one of the account.
+// A gateway in front of a location with layers serves its bucket, and no other bucket of the
+// account.
 func TestGatewayInFrontOfOneBucket(t *testing.T) {
 	// The account is another server, with two buckets.
 	account := newShell(t).serveS3Parameters("--create", "year", "--create", "other")
@@ -847,8 +858,8 @@ func TestLocationMovingCopiesOnRead(t *testing.T) {
 	require.Equal(t, "old", s.run("cat", "after:a"), "the read has copied it")
 }
 
-// Layers that mean nothing are refused before any command. The message says what is wrong, and does not repeat the
-// value, which may be a secret in the wrong place.
+// Layers that make no sense are refused before any command. The message says what is wrong, and
+// does not repeat the value. The value may be a secret in the wrong place.
 func TestLayersInvalid(t *testing.T) {
 	const secret = "hunter2" // also in layers that have it in the wrong place
 	tests := []struct {

@@ -12,8 +12,8 @@ import (
 	"github.com/omnibucket/storage/internal/partfile"
 )
 
-// A command removes the temporary files that killed commands left in a directory. It keeps files that only have
-// such a name.
+// A command removes the temporary files that killed commands left in a directory. It keeps files of
+// other programs that have the name of a temporary file.
 func TestLeftoversOfKilledCommands(t *testing.T) {
 	tests := []struct {
 		name string
@@ -41,7 +41,7 @@ func TestLeftoversOfKilledCommands(t *testing.T) {
 			killed.Keep() // The file stays, but its lock ends, as after a kill.
 			require.Len(t, temporaryFiles(t, dir), 2)
 
-			// Another program has a file with such a name.
+			// Another program has a file with the name of a temporary file.
 			foreign := filepath.Join(dir, "sub", ".omnibucket-0123456789abcdef")
 			require.NoError(t, os.WriteFile(foreign, []byte("another's"), 0o600))
 

@@ -20,7 +20,7 @@ func TestFlagLettersOfOtherPrograms(t *testing.T) {
 	require.Equal(t, "e/a\ne/s/b\n", s.run("ls", "-r", "box:e"))
 	s.run("mv", "-R", "box:e", "box:f")
 
-	// -n stands for --dry-run, so that box:f stays.
+	// -n stands for --dry-run, so box:f stays.
 	stdout, _ := s.requireExit(exitOK, "rm", "-R", "-n", "box:f")
 	require.Equal(t, "f/a\nf/s/b\n", stdout)
 	_, stderr := s.requireExit(exitOK, "sync", "-n", "--delete", "box:d/", "box:f/")
@@ -47,8 +47,8 @@ func TestRmForceSaysNothingOfWhatIsMissing(t *testing.T) {
 	require.Empty(t, s.run("ls", bucket))
 }
 
-// The hint says what to type if a flag stands before the command, or if a command or a flag's letter is that of another
-// program.
+// The hint says what to type if a flag stands before the command. It also does so for a command or
+// a flag's letter of another program.
 func TestInvalidCommandLines(t *testing.T) {
 	s := newShell(t)
 

@@ -101,7 +101,7 @@ func TestLsRefuses(t *testing.T) {
 	}
 }
 
-// An empty bucket lists nothing.
+// ls of an empty bucket prints nothing.
 func TestLsEmptyBucket(t *testing.T) {
 	s := newShell(t)
 	require.Empty(t, s.run("ls", newDirectoryAddress(t)))
@@ -184,7 +184,7 @@ func TestLsVersions(t *testing.T) {
 			s.put(tt.addressOf("a/b"), "other")
 			s.run("rm", a)
 
-			// The versions of the object, of the folder of its name, and of the bucket are listed.
+			// ls lists the versions of the object a, of the folder a/, and of the bucket.
 			require.Equal(t, []string{"removed a", "old a", "old a"}, s.versionStates(a), "only of this object")
 			require.Equal(t, []string{"current a/b"}, s.versionStates(tt.addressOf("a/")))
 			require.Len(t, s.versionStates(bucket), 4)

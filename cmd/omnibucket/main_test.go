@@ -49,7 +49,8 @@ func TestSignalInterrupts(t *testing.T) {
 	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
 		process, stdin, _ := startProcess(t, "cp", "-", bucket+"#a")
 
-		// When the write returns, the process must have begun to read.
+		// No pipe holds the whole text, so the process must have begun to read when the write
+		// returns.
 		_, err := io.WriteString(stdin, moreThanAPipeHolds)
 		require.NoError(t, err)
 
@@ -70,7 +71,8 @@ func TestSignalDuringOpenOfANamedPipe(t *testing.T) {
 
 	require.Equal(t, exitInterrupted, run(ctx, []string{"cp", pipe, newDirectoryAddress(t) + "#a"}, env))
 
-	// A goroutine still waits in the system call that opens the pipe. Open the pipe to write, which ends that call.
+	// A goroutine still waits in the system call that opens the pipe. This call ends when the test
+	// opens the pipe to write.
 	writer, err := os.OpenFile(pipe, os.O_RDWR, 0)
 	require.NoError(t, err)
 	require.NoError(t, writer.Close())
@@ -198,7 +200,7 @@ func runAndKill(t *testing.T, condition func() bool, args ...string) (finished b
 	exited := make(chan struct{})
 	go func() {
 		defer close(exited)
-		// The output ends with the process.
+		// The output ends when the process ends.
 		_, _ = io.Copy(io.Discard, stdout)
 	}()
 

@@ -12,8 +12,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// newBoxWithFolderMarkers opens the bucket "box:" with these objects, as other tools store them: their keys may be any
-// text.
+// newBoxWithFolderMarkers opens the bucket "box:" with these objects and the markers of their
+// folders. The objects are stored as other tools store them, so their keys may be any text.
 func newBoxWithFolderMarkers(t *testing.T, s *shell, keys ...string) storage.Bucket {
 	t.Helper()
 	server := s.startS3Location("box", s3server.Config{})
@@ -34,7 +34,8 @@ func newBoxWithFolderMarkers(t *testing.T, s *shell, keys ...string) storage.Buc
 	return b
 }
 
-// Listings show a folder with a marker, an empty object that consoles and rclone create, as a folder.
+// Consoles and rclone create an empty object as the marker of a folder. Listings show such a folder
+// as a folder.
 func TestFolderMarkersInListings(t *testing.T) {
 	tests := []struct {
 		name string
@@ -123,7 +124,7 @@ func TestFolderMarkersAtEveryLevel(t *testing.T) {
 	}
 }
 
-// The completion of keys does not offer the object that marks the folder itself.
+// The completion of keys in a folder does not offer the marker of that folder.
 func TestCompletionLeavesOutTheMarkerOfTheFolder(t *testing.T) {
 	s := newShell(t)
 	newBoxWithFolderMarkers(t, s, "a/b/c", "a/d", "a/empty/")

@@ -8,7 +8,7 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// mb creates a bucket, and rb removes it, but not its objects and versions without --force.
+// mb creates a bucket, and rb removes it. rb removes objects and versions only with --force.
 func TestMbAndRb(t *testing.T) {
 	const inMemory = "mem://test-made"
 	inDirectory := newDirectoryAddress(t) + "/made"
@@ -33,7 +33,7 @@ func TestMbAndRb(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newShell(t)
 
-			// mb makes a bucket once.
+			// mb creates a bucket, and fails if the bucket exists.
 			s.run("mb", tt.address)
 			_, stderr := s.requireExit(exitFailure, "mb", tt.address)
 			require.Contains(t, stderr, "bucket exists")

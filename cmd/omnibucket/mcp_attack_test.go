@@ -21,7 +21,8 @@ import (
 // outside is the content of objects that an agent must not reach.
 const outside = "outside-of-the-folder"
 
-// hostileKeys are keys, by name, that lead out of a folder if something interprets them.
+// hostileKeys has keys that lead out of a folder if something interprets them. The names describe
+// the keys.
 var hostileKeys = map[string]string{
 	"the parent":                "../secret",
 	"the parent of a subfolder": "deep/../../secret",
@@ -84,14 +85,14 @@ func TestMcpAgentStaysInTheFolder(t *testing.T) {
 					result, err := client.CallTool(t.Context(), &call)
 					require.NoError(t, err, name)
 
-					// A call may succeed, because most of these keys are those of objects in the folder. But it must
-					// show nothing from outside.
+					// A call can succeed, because most of these keys also name objects in the
+					// folder. But it must show nothing from outside.
 					for _, text := range []string{outside, "notes2", os.TempDir(), "root:"} {
 						require.NotContains(t, textOf(result), text, "%s: %s", call.Name, name)
 					}
 				}
 
-				// A call may have moved or removed this object.
+				// Write the object a.txt again, because a call may have moved or removed it.
 				callTool(t, client, "write", arguments{"key": "a.txt", "text": "inside", "overwrite": true})
 			}
 
@@ -331,8 +332,9 @@ func TestMcpErrorsHaveNoSecrets(t *testing.T) {
 	require.NotContains(t, log.String(), "secret-of-a-test")
 }
 
-// receivedKiB lets an agent read the object "big" of a location, which has this size, with each of these arguments. It
-// returns how many KiB the agent's server says it has received from the store.
+// receivedKiB lets an agent read the object "big" of a location once with each of these arguments.
+// The object must have this size. receivedKiB returns how many KiB the agent's server says it has
+// received from the store.
 func receivedKiB(t *testing.T, s *shell, location string, size int64, reads []arguments) float64 {
 	t.Helper()
 	var log *lockedBuffer
@@ -362,7 +364,7 @@ func TestMcpReadsOfALargeObject(t *testing.T) {
 		longestRead       = 256 << 10
 		readWithoutLength = 64 << 10
 		fewBytes          = 5
-		// The server may also receive listings.
+		// The server may also receive listings, for which 24 KiB are enough.
 		maxReceivedKiB = float64(readWithoutLength+2*longestRead+fewBytes)/1024 + 24
 	)
 	s := newShell(t)
@@ -376,7 +378,7 @@ func TestMcpReadsOfALargeObject(t *testing.T) {
 	t.Setenv("AWS_ACCESS_KEY_ID", "the-key")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "the-secret")
 
-	// An agent reads four parts: without a length, two of the longest length, and the end.
+	// An agent reads four parts: one without a length, two of the longest length, and the end.
 	for name, location := range map[string]string{
 		"a directory": filepath.Join(dir, "photos"),
 		"S3":          "s3://photos?path_style=true&region=us-east-1&endpoint=" + endpoint,
@@ -417,8 +419,8 @@ func TestMcpNamesAreOnlyData(t *testing.T) {
 	}
 }
 
-// An agent cannot reach the internal files of a directory, such as the key that signs its links. As a key, the path of
-// such a file means another object.
+// An agent cannot reach the internal files of a directory, such as the key that signs its links. A
+// key that is the path of such a file names another object.
 func TestMcpAgentReachesNoInternalFiles(t *testing.T) {
 	dir := t.TempDir()
 	address := "file://" + filepath.ToSlash(dir) + "?signing_base_url=http://files.test"
@@ -438,7 +440,7 @@ func TestMcpAgentReachesNoInternalFiles(t *testing.T) {
 		callRefusedTool(t, client, "stat", arguments{"key": name})
 		callRefusedTool(t, client, "move", arguments{"from": name, "to": "mine"})
 
-		// A write stores another object, and leaves the file as it is.
+		// A write stores another object, and leaves the internal file as it is.
 		callTool(t, client, "write", arguments{"key": name, "text": "mine", "overwrite": true})
 		require.Equal(t, text, readFile(t, filepath.Join(dir, name)))
 		callTool(t, client, "remove", arguments{"key": name})

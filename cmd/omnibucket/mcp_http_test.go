@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// serveMCP runs mcp over HTTP on a loopback address until the test ends. It returns its URL, and what it has
-// printed to standard error.
+// serveMCP runs mcp over HTTP on a loopback address until the test ends. It returns the URL, and
+// the log that mcp prints to standard error.
 func (s *shell) serveMCP(args ...string) (address string, log *lockedBuffer) {
 	s.t.Helper()
 	ctx, interrupt := context.WithCancel(context.Background())
@@ -47,7 +47,7 @@ func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 	return b.next.RoundTrip(r)
 }
 
-// connectHTTPAgent returns a client of a server that uses this token.
+// connectHTTPAgent returns a client that sends this token to the server at an address.
 func connectHTTPAgent(t *testing.T, address, token string) *mcp.ClientSession {
 	t.Helper()
 	transport := &http.Transport{}
@@ -78,7 +78,7 @@ func TestMcpOverHTTP(t *testing.T) {
 	require.Equal(t, []string{"list", "read", "write"}, offeredTools(t, client))
 	require.Equal(t, "text", callTool(t, client, "read", arguments{"key": "a.txt"})["text"])
 
-	// It writes a new object, but does not replace it without --overwrite.
+	// The agent writes a new object, but cannot replace it, because mcp runs without --overwrite.
 	newObject := arguments{"key": "b.txt", "text": "new"}
 	callTool(t, client, "write", newObject)
 	require.Contains(t, callRefusedTool(t, client, "write", newObject), "precondition failed")
@@ -242,7 +242,7 @@ func TestMcpSaysThatATokenTravelsWithoutTLS(t *testing.T) {
 	_, log := s.serveMCP("box:")
 	require.NotContains(t, log.String(), warning)
 
-	// This --listen replaces that of serveMCP.
+	// This flag --listen replaces the one that serveMCP sets.
 	_, log = s.serveMCP("--listen=0.0.0.0:0", "box:")
 	require.Contains(t, log.String(), warning)
 }
