@@ -6,7 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// isUnicode accepts JSON in UTF-8 unless an escape is half of a character, which needs a high and a low surrogate.
+// isUnicode accepts JSON in UTF-8. It refuses an escape that is half of a character, such as a high
+// surrogate without a low one.
 func TestIsUnicode(t *testing.T) {
 	tests := []struct {
 		name string

@@ -22,10 +22,11 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// oneReader permits one read at a time.
+// oneReader has rules that permit one read at a time.
 var oneReader = rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1}
 
-// A watched core counts the downloads and uploads that run at the same time, and the bytes of the heap meanwhile.
+// A watched core counts the downloads and uploads that run at the same time. It also measures the
+// heap when each of them begins.
 type watched struct {
 	storage.Core
 	current atomic.Int64  // number of calls that run
@@ -68,7 +69,7 @@ func (w *watched) Upload(
 	return w.Core.Upload(ctx, key, body, o)
 }
 
-// begin counts a call, and keeps the highest values so far.
+// begin counts a call that begins, and keeps the highest values so far.
 func (w *watched) begin() {
 	current := w.current.Add(1)
 	for highest := w.highest.Load(); current > highest; highest = w.highest.Load() {
@@ -86,11 +87,12 @@ func (w *watched) begin() {
 	}
 }
 
-// end counts the end of a call.
+// end counts a call that ends.
 func (w *watched) end() { w.current.Add(-1) }
 
-// newWatchedServer returns a server of a bucket in memory, and the core that counts the calls of the bucket. The object
-// "a" is as long as one read permits, and even longer in JSON, which escapes each "<".
+// newWatchedServer returns a server of a bucket in memory, and the core that counts the calls of
+// the bucket. The object "a" is as long as one read permits. Its JSON is even longer, because JSON
+// escapes each "<".
 func newWatchedServer(t *testing.T, r rules) (*server, *watched) {
 	t.Helper()
 	w := &watched{}
@@ -128,7 +130,7 @@ func readCall(id, length int) string {
 		`"params":{"name":"read","arguments":{"key":"a","length":%d}}}`+"\n", id, length)
 }
 
-// longWrite returns a line with a call that writes an object with longText.
+// longWrite returns a line with a call that writes longText as an object.
 func longWrite(id int, key string) io.Reader {
 	call := fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"tools/call",`+
 		`"params":{"name":"write","arguments":{"key":%q,"overwrite":true,"text":"TEXT"}}}`+"\n", id, key)
@@ -164,7 +166,7 @@ func greet(t *testing.T, stdin io.Writer, stdout *bufio.Reader) {
 	answer(t, stdin, stdout, strings.TrimSpace(hello))
 }
 
-// bursts are calls that a client sends without waiting for responses.
+// bursts has kinds of calls that a client sends without waiting for responses.
 var bursts = []struct {
 	name  string
 	count int
@@ -193,7 +195,7 @@ var bursts = []struct {
 // longText is the JSON of the longest text that burstRules permits a call to write.
 var longText = strings.Repeat(`\n`, 1<<20)
 
-// burstConcurrency is the number of calls that burstRules lets run at the same time.
+// burstConcurrency is the number of calls that can run at the same time by burstRules.
 const burstConcurrency = 8
 
 var burstRules = rules{
@@ -203,7 +205,7 @@ var burstRules = rules{
 	maxWrite:    1 << 20,
 }
 
-// maxHeap includes the client, and what the garbage collector has not freed yet.
+// maxHeap includes the memory of the client, and what the garbage collector has not freed yet.
 const maxHeap = 256 << 20
 
 // requireBounded fails if too many calls of a burst ran at the same time, or needed too much memory.
@@ -222,7 +224,7 @@ func TestLinesManyCalls(t *testing.T) {
 			s, w := newWatchedServer(t, burstRules)
 			stdin, stdout := serveOnLines(t, s)
 
-			// The client sends all calls before it needs a response.
+			// The client sends all calls without waiting for a response.
 			go func() {
 				_, _ = io.WriteString(stdin, hello)
 				for id := range burst.count {
@@ -394,7 +396,8 @@ func TestInterruptEndsCalls(t *testing.T) {
 	// The cleanup of serveOnLines interrupts the server now, and waits for its end.
 }
 
-// The time limit for the request body ends with the body. The call itself may take longer.
+// The time limit for a request body does not apply after the end of the body. The call itself may
+// take longer.
 func TestHTTPCallOutlastsBody(t *testing.T) {
 	const length = 1 << 10
 	s, w := newWatchedServer(t, oneReader)
@@ -424,7 +427,8 @@ func TestHTTPBodyWithoutEnd(t *testing.T) {
 	require.Zero(t, post(t.Context(), site, body))
 }
 
-// A call with the id of a call that still runs is refused, and the first call still gets its result.
+// While a call runs, a second call with the same id is refused. The first call still gets its
+// result.
 func TestCallIDTwice(t *testing.T) {
 	s, w := newWatchedServer(t, rules{tools: []string{toolRead}, concurrency: 2, maxWrite: 1})
 	resume := w.pauseDownloads()
@@ -449,7 +453,7 @@ func TestCallIDTwice(t *testing.T) {
 	require.Contains(t, result, `"id":1,"result"`)
 }
 
-// A page of a list has a limited size in bytes, and all pages together have each object once.
+// A page of a listing has a limited size in bytes, and all pages together have each object once.
 func TestListPagesBoundedInBytes(t *testing.T) {
 	const objects = 1000
 	longName := strings.Repeat("x", 900)

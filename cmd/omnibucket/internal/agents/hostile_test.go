@@ -19,7 +19,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// readWith returns a call of the tool read with these arguments.
+// readWith returns a message that calls the tool "read" with these arguments.
 func readWith(arguments string) string {
 	return `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read","arguments":` + arguments + `}}`
 }
@@ -39,20 +39,21 @@ func answer(t *testing.T, stdin io.Writer, stdout *bufio.Reader, message string)
 	return response
 }
 
-// Errors about long or malformed calls are short, on lines and over HTTP. They do not quote all that the client sent.
+// Errors about long or malformed calls are short, both on lines and over HTTP. They do not quote
+// all that the client has sent.
 func TestErrorsAreShort(t *testing.T) {
 	const maxResponse = 2 * maxError // an error and its JSON
 	long := strings.Repeat("x", 60<<10)
 	manyValues := strings.Repeat("{},", 10_000)
 	manyNames := strings.Repeat(`,"a":1`, 5000)
 
-	// One server has a client on lines and a site over HTTP.
+	// One server has two clients: one sends messages on lines, and one over HTTP.
 	s, _ := newWatchedServer(t, rules{tools: []string{toolRead, toolWrite}, concurrency: 1, maxWrite: 1 << 20})
 	stdin, stdout := serveOnLines(t, s)
 	greet(t, stdin, stdout)
 	site := startSite(t, s)
 
-	// readWith returns a call of the tool read with these arguments.
+	// readWith returns a message that calls the tool "read" with these arguments.
 	tests := []struct {
 		name    string
 		message string
@@ -121,7 +122,8 @@ func TestErrorsAreShort(t *testing.T) {
 	}
 }
 
-// A client that sends the whole of a message that is too long before it reads still gets the response.
+// A message is too long, and the client sends all of it before it reads. The client still gets the
+// response.
 func TestLongMessageIsAnswered(t *testing.T) {
 	const length = 64 << 20
 	s, _ := newWatchedServer(t, rules{tools: []string{toolRead}, concurrency: 1})
@@ -160,7 +162,7 @@ func postMessage(t *testing.T, site *httptest.Server, message string) (status in
 	return resp.StatusCode, string(body)
 }
 
-// If clients may not write, the server refuses messages of more than 64 KiB.
+// If clients have no permission to write, the server refuses messages of more than 64 KiB.
 func TestMessagesAreShortWithoutWrite(t *testing.T) {
 	const maxMessage = 64 << 10
 	s, _ := newWatchedServer(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1 << 20})
@@ -190,8 +192,8 @@ func TestMessagePartsWithinText(t *testing.T) {
 	}
 }
 
-// decode accepts each way in which JSON can spell an integer, such as 1e3 and 16.0. encoding/json refuses these for a
-// Go integer.
+// decode accepts each way in which JSON can spell an integer, such as 1e3 and 16.0. encoding/json
+// refuses these for a Go integer.
 func TestArgumentsOfIntegers(t *testing.T) {
 	tests := []struct {
 		integer string
@@ -258,8 +260,8 @@ func TestInvalidArguments(t *testing.T) {
 	require.EqualError(t, err, "invalid argument: overwrite must be true or false")
 }
 
-// A server with as many calls as it permits still reads from its client. It refuses further calls, responds to a ping,
-// and cancels a call.
+// If a server has as many calls as it permits, it still reads from its client. It refuses further
+// calls, responds to a ping, and cancels a call.
 func TestFullServerReadsOn(t *testing.T) {
 	const length = 16 // of each read
 	s, w := newWatchedServer(t, oneReader)
@@ -267,7 +269,7 @@ func TestFullServerReadsOn(t *testing.T) {
 	stdin, stdout := serveOnLines(t, s)
 	greet(t, stdin, stdout)
 
-	// The server permits no more calls than these. It runs one of them, and the others wait.
+	// The server permits no more than these calls. It runs one of them, and the others wait.
 	for id := range openCalls {
 		_, err := io.WriteString(stdin, readCall(id, length))
 		require.NoError(t, err)
@@ -288,7 +290,7 @@ func TestFullServerReadsOn(t *testing.T) {
 	canceled := answer(t, stdin, stdout, `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}`)
 	require.Contains(t, canceled, "the call was canceled")
 
-	// In place of the canceled call, the server permits one other call, and no second one.
+	// In place of the canceled call, the server permits one more call, but no second one.
 	_, err := io.WriteString(stdin, readCall(11, length))
 	require.NoError(t, err)
 	refused = answer(t, stdin, stdout, strings.TrimSpace(readCall(12, length)))
@@ -300,7 +302,8 @@ func TestFullServerReadsOn(t *testing.T) {
 	require.Eventually(t, hasNoCalls, 10*time.Second, time.Millisecond)
 }
 
-// The server refuses a call while the open calls have as many bytes in total as it permits, which are openBytes.
+// The server permits open calls with openBytes bytes in total. If they have as many, it refuses a
+// further call.
 func TestOpenCallsBoundedInBytes(t *testing.T) {
 	const manyCalls = 100 // The number of calls does not limit this test.
 	l := &lines{maxCalls: manyCalls, open: map[jsonrpc.ID]int{}}
@@ -319,7 +322,7 @@ func TestOpenCallsBoundedInBytes(t *testing.T) {
 	require.NoError(t, l.begin(second, 1))
 }
 
-// The server ends a response that its client does not read, so that the calls of other clients succeed.
+// The server ends a response that its client does not read. So the calls of other clients succeed.
 func TestHTTPClientReadsNoResponse(t *testing.T) {
 	const calls = 10 // their responses do not fit into the buffers of the connection
 	s, _ := newWatchedServer(t, oneReader)
@@ -345,7 +348,8 @@ func TestHTTPClientReadsNoResponse(t *testing.T) {
 	require.Positive(t, post(ctx, site, strings.NewReader(readCall(1, 16))))
 }
 
-// startSiteWithSmallBuffers is like startSite, but the site's connections keep few bytes that the client has not read.
+// startSiteWithSmallBuffers is like startSite, but the buffers of the site's connections are small.
+// They keep few bytes that the client has not read.
 func startSiteWithSmallBuffers(t *testing.T, s *server) *httptest.Server {
 	t.Helper()
 	site := httptest.NewUnstartedServer(s.setDeadlines(s.handler("token")))
@@ -358,7 +362,8 @@ func startSiteWithSmallBuffers(t *testing.T, s *server) *httptest.Server {
 // smallBuffer is the size of a buffer of a connection, in bytes.
 const smallBuffer = 2048
 
-// smallBuffers is a listener whose connections keep few bytes that the client has not read.
+// smallBuffers is a listener whose connections have small buffers. They keep few bytes that the
+// client has not read.
 type smallBuffers struct{ net.Listener }
 
 func (s smallBuffers) Accept() (net.Conn, error) {
@@ -369,7 +374,8 @@ func (s smallBuffers) Accept() (net.Conn, error) {
 	return conn, err
 }
 
-// headers returns the head of a request as a format, whose argument is the length of the body. extra are further lines.
+// headers returns the request line and the header of a request, as a format for the length of the
+// body. extra has further header lines.
 func headers(extra string) string {
 	return "POST " + path + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" +
 		"Accept: application/json, text/event-stream\r\n" + extra + "Content-Length: %d\r\n\r\n"
@@ -404,7 +410,7 @@ func TestHTTPClientWithoutToken(t *testing.T) {
 	}
 }
 
-// The error for a damaged object tells the agent when the owner of the object must act.
+// If an object is damaged, the error tells the agent when the owner of the object must act.
 func TestAdviceForDamage(t *testing.T) {
 	s, _ := newWatchedServer(t, oneReader)
 	s.report = func(error) {}

@@ -35,7 +35,7 @@ func TestIsText(t *testing.T) {
 	}
 }
 
-// A client that reads on at nextOffset gets the whole text, whatever length it asks for.
+// A client that reads on at each nextOffset gets the whole text, whatever length it asks for.
 func TestReadContinues(t *testing.T) {
 	text := strings.Repeat("aä€😀", 50) // characters of 1 to 4 bytes
 	const maxLength = 39
@@ -61,7 +61,8 @@ func TestReadContinues(t *testing.T) {
 	}
 }
 
-// readLine reports a line that is too long, even for the buffer, and continues with the next one.
+// readLine reports a line that is too long, even for the buffer, and continues with the line after
+// it.
 func TestLinesTooLong(t *testing.T) {
 	const (
 		maxLine    = 20
@@ -86,11 +87,12 @@ func TestLinesTooLong(t *testing.T) {
 	require.Error(t, err, "the end")
 }
 
-// fittingLength returns how much of a text fits into a number of bytes as JSON, in whole characters.
+// fittingLength returns how many bytes of a text fit into a number of bytes as JSON. It does not
+// split characters.
 func TestTextIsBoundedInJSON(t *testing.T) {
 	const (
 		maxJSON = 600
-		// With fewer bytes, another character would fit.
+		// If the JSON had fewer bytes, another character would fit.
 		minJSON       = maxJSON - 10
 		count         = 1000
 		longestEscape = 6 // as in \u003c

@@ -9,7 +9,8 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// The text beside a bar shows those of the numbers that are known: files, bytes, the rate and the remaining time.
+// The text beside a bar shows the files, the bytes, the rate and the remaining time, if they are
+// known.
 func TestProgressText(t *testing.T) {
 	const MiB = 1 << 20
 	tests := []struct {

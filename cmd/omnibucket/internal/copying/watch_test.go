@@ -10,8 +10,8 @@ import (
 	"github.com/omnibucket/storage/internal/evidence"
 )
 
-// The watcher starts no sync for the small file that a sync stores in the source to learn whether both directories
-// are the same.
+// To learn whether both directories are the same, a sync stores a small file in the source. The
+// watcher starts no sync for this file.
 func TestWatchIgnoresQuestions(t *testing.T) {
 	tests := []struct {
 		name       string

@@ -11,7 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Each hint that shellHints replaces still occurs in the code of the library, word for word.
+// Each hint of the library that shellHints replaces still occurs in the code of the library, word
+// for word.
 func TestHintsReplaceThoseOfTheLibrary(t *testing.T) {
 	// Collect the code of the library, without its tests and commands.
 	var library strings.Builder

@@ -11,7 +11,8 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// Whatever is on standard input, the program ends without a panic, and leaves no temporary file.
+// Whatever the server reads from standard input, it ends without a panic and leaves no temporary
+// file.
 func FuzzServe(f *testing.F) {
 	id := strings.Repeat("A", 43) + "="
 	put := `{"ID":1,"Command":"put","ActionID":"` + id + `","OutputID":"` + id + `","BodySize":4}` + "\n\n\"dGV4dA==\"\n"
@@ -29,7 +30,8 @@ func FuzzServe(f *testing.F) {
 	})
 }
 
-// Each entry that parseEntry accepts can be written by line, and read again unchanged.
+// If parseEntry accepts an entry, the method line writes the entry, and parseEntry reads it again
+// unchanged.
 func FuzzEntry(f *testing.F) {
 	actionID := id(action("a"))
 	f.Add(entry{action: actionID, size: 4}.line())

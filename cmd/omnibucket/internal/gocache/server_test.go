@@ -24,7 +24,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// A build is a go command with its server.
+// A build has the go command's ends of the pipes to a server.
 type build struct {
 	t        *testing.T
 	server   *server
@@ -81,8 +81,8 @@ func (b *build) send(text string) {
 	require.NoError(b.t, err)
 }
 
-// request sends a request as the go command does, and returns the response. The body, if there is one, is a line of JSON
-// after an empty line.
+// request sends a request as the go command does, and returns the response. The body, if there is
+// one, follows an empty line, as a line of JSON.
 func (b *build) request(command string, action, output []byte, body string) *response {
 	b.t.Helper()
 	b.lastID++
@@ -128,7 +128,7 @@ func (b *build) put(name, content string) {
 	require.Equal(b.t, content, readText(b.t, resp.DiskPath))
 }
 
-// requireHit gets an action, whose output must have this content.
+// requireHit requests the output of an action. There must be an output with this content.
 func (b *build) requireHit(name, content string) {
 	b.t.Helper()
 	resp := b.request("get", action(name), nil, "")
@@ -143,7 +143,7 @@ func (b *build) requireHit(name, content string) {
 	require.NotNil(b.t, resp.Time)
 }
 
-// requireMiss gets an action, of which there must be no output.
+// requireMiss requests the output of an action. There must be no output.
 func (b *build) requireMiss(name string) {
 	b.t.Helper()
 	require.Equal(b.t, &response{ID: b.lastID + 1, Miss: true}, b.request("get", action(name), nil, ""))
@@ -166,7 +166,7 @@ func readText(t *testing.T, path string) string {
 	return string(data)
 }
 
-// outputs are contents of sizes at which the cache or its protocol changes its behavior.
+// outputs has contents of the sizes at which the cache or its protocol changes its behavior.
 var outputs = map[string]string{
 	"empty":  "",
 	"small":  "package archive",
@@ -175,7 +175,8 @@ var outputs = map[string]string{
 	"large":  strings.Repeat("0123456789abcde", 200_000),
 }
 
-// A machine gets each output of another one with one request to the store, and later from its own directory.
+// A machine gets each output of another machine with one request to the store. Later, it gets the
+// output from its own directory.
 func TestOutputsAreShared(t *testing.T) {
 	injector := faults.New() // counts the requests to the store
 	bucket := memstore.New(driver.WithLayer(injector.Layer()))
@@ -204,7 +205,7 @@ func TestOutputsAreShared(t *testing.T) {
 	require.EqualValues(t, len(outputs), second.server.stats.remoteHits.Load())
 	require.EqualValues(t, len(outputs), second.server.stats.localHits.Load())
 
-	// A later build there needs no request.
+	// A later build on that machine needs no request.
 	injector.Reset()
 	third := start(t, dir, bucket, defaultSettings())
 	for name, content := range outputs {
@@ -256,9 +257,11 @@ func TestSecondOutputOfAnActionIsNotStored(t *testing.T) {
 	require.Empty(t, third.close())
 }
 
-// An invalid object in the store counts as a miss and causes one warning. The next put replaces it.
+// An invalid object in the store counts as a miss and causes one warning. The next put replaces the
+// object.
 func TestWrongObjectsAreRefused(t *testing.T) {
-	// An object is the line of an entry, followed by the output. This is the entry of the output "text" of action a.
+	// An object is the line of an entry, and then the output. This is the entry of the output
+	// "text" of action a.
 	right := entry{action: id(action("a")), output: sha256.Sum256([]byte("text")), size: 4, storedAt: time.Now()}
 
 	// Each of these entries has one wrong field.
@@ -306,7 +309,7 @@ func TestWrongObjectsAreRefused(t *testing.T) {
 			require.Contains(t, warnings[0], "an output of the build cache was refused and is built again")
 			require.Empty(t, temporaryFiles(t, dir))
 
-			// Another machine gets the object of this put.
+			// Another machine gets the object that this put has stored.
 			next := start(t, t.TempDir(), bucket, defaultSettings())
 			next.requireHit("a", "text")
 			require.Empty(t, next.close())
@@ -314,7 +317,8 @@ func TestWrongObjectsAreRefused(t *testing.T) {
 	}
 }
 
-// A build with a store that fails, hangs or is slow still ends in time, and prints one or two warnings.
+// If a store fails, hangs or is slow, a build with it still ends in time. The build prints one or
+// two warnings.
 func TestStoreFailures(t *testing.T) {
 	// A build sends no more requests when failures and slow answers have taken as long as its patience.
 	patience := defaultSettings().patience
@@ -387,23 +391,24 @@ func testStoreFailure(t *testing.T, fault faults.Rule, limit time.Duration, warn
 	require.Contains(t, strings.Join(warnings, "\n"), warning)
 }
 
-// The cache stops using a store when slow answers have used up a budget of time. Fast hits add to the budget, so that
-// the cache goes on using a store that is sometimes slow.
+// The cache stops using a store when slow answers have used up a budget of time. Fast hits add to
+// the budget. So the cache goes on using a store that is only sometimes slow.
 func TestPatienceIsReturnedByHits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const patience = 2 * time.Second
 		const fast = 100 * time.Millisecond
 		const small = 10 // bytes
 		budget := newTimeBudget(patience)
-		// An answer is slow if it takes longer than usualWait. Only the time beyond that is taken from the budget.
-		// isSpent reports whether the budget is used up after an answer of this size that took this long.
+		// An answer is slow if it takes longer than usualWait. The budget loses only the time after
+		// that. isSpent reports whether the budget is used up after an answer that had this size
+		// and took this long.
 		isSpent := func(wait time.Duration, size int64) bool {
 			begin := time.Now()
 			time.Sleep(wait)
 			return budget.addAnswer(begin, size)
 		}
 
-		// A slow hit takes no more time from the budget than eight fast hits add to it.
+		// A slow hit takes at most as much time from the budget as eight fast hits add to it.
 		const slowBy = 400 * time.Millisecond
 		for range 100 {
 			require.False(t, isSpent(usualWait+slowBy, small))
@@ -413,7 +418,7 @@ func TestPatienceIsReturnedByHits(t *testing.T) {
 		}
 		require.False(t, isSpent(time.Minute, 60<<20), "a large body takes its time")
 
-		// One slow answer takes all of the budget but a rest.
+		// One slow answer takes the whole budget except for a rest.
 		const rest = 100 * time.Millisecond
 		require.False(t, isSpent(usualWait+patience-rest, 0))
 
@@ -422,12 +427,13 @@ func TestPatienceIsReturnedByHits(t *testing.T) {
 			require.False(t, isSpent(fast, 0))
 		}
 
-		// So the next slow answer, which takes more than the rest, uses up the budget.
+		// So the next slow answer, longer than the rest, uses up the budget.
 		require.True(t, isSpent(usualWait+2*rest, small))
 	})
 }
 
-// If several requests wait for the store at the same time, their wait counts only once against the patience.
+// If several requests wait for the store at the same time, the budget loses the time of their wait
+// only once.
 func TestPatienceCountsWaitsAtTheSameTimeOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const patience = 2 * time.Second
@@ -436,7 +442,7 @@ func TestPatienceCountsWaitsAtTheSameTimeOnce(t *testing.T) {
 		start := time.Now()
 		time.Sleep(wait)
 
-		// Two requests began at the start, and one a little later.
+		// Two requests began at the start, and a third one began a little later.
 		require.False(t, budget.addFailure(start))
 		require.False(t, budget.addFailure(start))
 		require.False(t, budget.addFailure(start.Add(100*time.Millisecond)))
@@ -444,7 +450,8 @@ func TestPatienceCountsWaitsAtTheSameTimeOnce(t *testing.T) {
 	})
 }
 
-// If uploads are not complete at the close timeout, the build ends with one warning and drops the rest of them.
+// If some uploads are not complete at the close timeout, the build drops them. It ends with one
+// warning.
 func TestCloseTimeoutDropsUploads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const outputCount = 100 // each takes a second
@@ -499,13 +506,14 @@ func TestEndOfInputIsLikeClose(t *testing.T) {
 func TestDamagedFilesAreMisses(t *testing.T) {
 	bucket := memstore.New()
 	set := defaultSettings()
-	// Without uploads, only the directory can have an output.
+	// Without uploads, no store has an output. The directory alone can have one.
 	set.readOnly = true
 	a := id(action("a"))
 
 	for _, tt := range []struct {
 		name string
-		// damage gets the paths of the output of action a, and of the index file that names this output.
+		// damage gets two paths: that of the output of action a, and that of the index file that
+		// names this output.
 		damage func(t *testing.T, d *disk, index, output string)
 	}{
 		{
@@ -557,8 +565,8 @@ func TestDamagedFilesAreMisses(t *testing.T) {
 	}
 }
 
-// An invalid request gets an error. If the server cannot find the next request after it, the server ends, and leaves no
-// temporary file.
+// An invalid request gets an error. If the server cannot find the next request after the invalid
+// one, it ends, and leaves no temporary file.
 func TestInvalidRequests(t *testing.T) {
 	get := func(fields string) string { return `{"ID":1,"Command":"get",` + fields + "}\n" }
 	valid := base64.StdEncoding.EncodeToString(action("a"))
@@ -624,15 +632,16 @@ func TestInvalidRequests(t *testing.T) {
 	}
 }
 
-// The id of an output is the hash of its content. If the hash is another one, this build still gets the output, but it
-// is never stored.
+// The id of an output is the hash of its content. If a put has an id with another hash, the build
+// still gets the output, but the output is never stored.
 func TestPutContentWithOtherHash(t *testing.T) {
 	bucket := memstore.New()
 	b := start(t, t.TempDir(), bucket, defaultSettings())
 	b.put("right", "right")
 	sum := sha256.Sum256([]byte("right"))
 
-	// The build puts another content under the hash of "right". It gets a file of this content, but a later get misses.
+	// The build puts another content under the hash of "right". It gets a file with this content,
+	// but a later get is a miss.
 	resp := b.request("put", action("a"), sum[:], "wrong")
 	require.Equal(t, "wrong", readText(t, resp.DiskPath))
 	require.True(t, b.request("get", action("a"), nil, "").Miss)
@@ -663,7 +672,7 @@ func TestGetManyWrongObjects(t *testing.T) {
 	}
 	require.Len(t, b.close(), 1, "one warning for all wrong objects")
 
-	// Another machine gets the objects of these puts.
+	// Another machine gets the objects that these puts have stored.
 	next := start(t, t.TempDir(), bucket, defaultSettings())
 	for _, name := range names {
 		next.requireHit(name, "content of "+name)
@@ -685,7 +694,7 @@ func TestBuildsAtOnceShareADirectory(t *testing.T) {
 			for i := range actions {
 				name := fmt.Sprint(i)
 				content := strings.Repeat(name, 5000)
-				// Another build may have put it already.
+				// Another build may have put this output already.
 				if b.request("get", action(name), nil, "").Miss {
 					b.put(name, content)
 				}
@@ -700,7 +709,7 @@ func TestBuildsAtOnceShareADirectory(t *testing.T) {
 	require.Empty(t, temporaryFiles(t, dir))
 }
 
-// At most once a day, a server removes the files that were not used for some days. A hit counts as use.
+// At most once a day, a server removes files that were not used for some days. A hit counts as use.
 func TestTrimRemovesUnusedFiles(t *testing.T) {
 	// The content of each output is the name of its action.
 	dir := t.TempDir()
@@ -726,13 +735,14 @@ func TestTrimRemovesUnusedFiles(t *testing.T) {
 	}
 	makeOld(index("unused"), output("unused"), index("used"), output("used"), leftover)
 
-	// A server hits one output, and removes nothing.
+	// A hit uses one output. The server removes nothing.
 	b = start(t, dir, bucket, defaultSettings())
 	b.requireHit("used", "used") // sets the times of its files
 	require.Empty(t, b.close())
 	require.FileExists(t, index("unused"), "the last trim was less than a day ago")
 
-	// When the last trim, whose time is that of the file "trimmed", is older, a server removes what was not used.
+	// The time of the file "trimmed" is that of the last trim. When it is more than a day ago, a
+	// server removes what was not used.
 	makeOld(filepath.Join(d.dir, "trimmed"))
 	require.Empty(t, start(t, dir, bucket, defaultSettings()).close())
 	require.NoFileExists(t, index("unused"))

@@ -30,7 +30,8 @@ func lookupTestNames(name string) (string, bool) {
 	return address, set
 }
 
-// Parse finds the bucket, its prefix and the key in an address or after the name of a location. Other texts are paths.
+// Parse finds the bucket, its prefix and the key in an address, or in a text that begins with the
+// name of a location. Other texts are paths.
 func TestLocations(t *testing.T) {
 	const s3, query = "s3://photos", "?region=eu-west-1"
 	// The locations have names for these addresses, among others:
@@ -127,7 +128,7 @@ func TestLocations(t *testing.T) {
 	}
 }
 
-// Parse refuses an invalid address or name with a reason, which never has a secret.
+// Parse refuses an invalid address or name. The error has a reason, and never a secret.
 func TestInvalidLocations(t *testing.T) {
 	tests := []struct {
 		name string
@@ -195,7 +196,7 @@ func TestDriveLetters(t *testing.T) {
 		})
 	}
 
-	// Parse follows the rule of the system on which it runs.
+	// Parse follows this rule for the system on which it runs.
 	l, err := Parse("c:photos", lookupTestNames)
 	require.NoError(t, err)
 	if runtime.GOOS == "windows" {
@@ -268,8 +269,8 @@ func TestAccountOfNoBucket(t *testing.T) {
 	}
 }
 
-// Each text is a location or an invalid argument. If it is a location in a bucket, the bucket's address with the key is
-// the same location.
+// Each text is a location or an invalid argument. If it is a location in a bucket, the address of
+// the bucket together with the key is the same location.
 func FuzzLocation(f *testing.F) {
 	for _, seed := range []string{
 		"-", "", "s3://b/k?x=1", "s3://b/k?x=1&prefix=a%20/", "file:///d?x=y#k%20", "photos:k", "C:/x", "s3://u:p@b",
@@ -291,7 +292,7 @@ func FuzzLocation(f *testing.F) {
 			require.NotContains(t, l.Host, "@")
 			same, err := Parse(addressWithKey(l), lookupTestNames)
 			require.NoError(t, err)
-			// The key of the address is escaped, so that its characters are no wildcards.
+			// addressWithKey escapes the key, so the key has no wildcards.
 			same.HasWildcard = l.HasWildcard
 			same.Pattern = l.Pattern
 			require.Equal(t, l, same)
@@ -301,7 +302,8 @@ func FuzzLocation(f *testing.F) {
 	})
 }
 
-// addressWithKey returns the address of a location in a bucket with its prefix and key, which Address leaves out.
+// addressWithKey returns the address of a location in a bucket. Unlike Address, it includes the
+// prefix and the key.
 func addressWithKey(l Location) string {
 	withPrefix := l
 	if l.Prefix != "" {

@@ -12,12 +12,12 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// A partlyClosed bucket lists as a directory does that has folders without the right to read. The names of these
-// folders end in "closed/". It lists in pages of two entries.
+// A partlyClosed bucket lists like a directory in which the user has no permission to read some
+// folders. The names of these folders end in "closed/". A page has two entries.
 type partlyClosed struct{ storage.Bucket }
 
-// List yields entries in pages of two. If an entry of a page is in a closed folder, the listing fails instead of
-// yielding it.
+// List yields entries in pages of two. If an entry of a page is in a closed folder, the listing
+// fails before it yields that page.
 func (b partlyClosed) List(ctx context.Context, opts ...storage.ListOption) iter.Seq2[storage.ListEntry, error] {
 	const pageSize = 2
 	return func(yield func(storage.ListEntry, error) bool) {
@@ -48,8 +48,8 @@ func (b partlyClosed) List(ctx context.Context, opts ...storage.ListOption) iter
 	}
 }
 
-// needsClosedFolder reports whether a listing with a prefix must read a closed folder to find an entry. The folder itself
-// is found in its parent.
+// needsClosedFolder reports whether a listing with a prefix must read a closed folder to find an
+// entry. The entry of the folder itself is in its parent.
 func needsClosedFolder(entry storage.ListEntry, prefix string) bool {
 	if !strings.Contains(entry.Key, "closed/") {
 		return false
@@ -57,7 +57,8 @@ func needsClosedFolder(entry storage.ListEntry, prefix string) bool {
 	return !entry.IsPrefix || strings.HasSuffix(prefix, "closed/")
 }
 
-// yieldAll yields entries until yield returns false. It reports whether yield has accepted all of them.
+// yieldAll yields entries until yield returns false. It reports whether yield has accepted all
+// entries.
 func yieldAll(entries []storage.ListEntry, yield func(storage.ListEntry, error) bool) bool {
 	for _, entry := range entries {
 		if !yield(entry, nil) {
@@ -67,7 +68,8 @@ func yieldAll(entries []storage.ListEntry, yield func(storage.ListEntry, error) 
 	return true
 }
 
-// If some folders cannot be read, a listing continues with the others. Its last value is an error that names them.
+// If some folders cannot be read, a listing continues with the others. Its last value is an error
+// that names the unreadable ones.
 func TestListingWithUnreadableFolders(t *testing.T) {
 	b := memstore.New()
 	for _, key := range []string{"a/1", "a/2", "a/3", "b/closed/x", "b-c", "b/y", "b/z/1", "closed/x", "d", "e/f/g"} {
