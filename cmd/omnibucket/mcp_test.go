@@ -27,7 +27,8 @@ func (s *shell) connectAgent(args ...string) *mcp.ClientSession {
 	return client
 }
 
-// connectAgentWithLog is like connectAgent. It also returns what is printed to standard error, which is complete after the test.
+// connectAgentWithLog is like connectAgent, but also returns what mcp prints to standard error.
+// This log is complete after the test.
 func (s *shell) connectAgentWithLog(args ...string) (*mcp.ClientSession, *lockedBuffer) {
 	s.t.Helper()
 	stdin, toServer := io.Pipe()
@@ -66,7 +67,7 @@ func (b *lockedBuffer) String() string {
 	return b.buf.String()
 }
 
-// arguments are those of a call of a tool.
+// arguments has the arguments for a call of a tool.
 type arguments = map[string]any
 
 // offeredTools returns the names of the tools that the server lists.
@@ -91,7 +92,8 @@ func callTool(t *testing.T, client *mcp.ClientSession, tool string, args argumen
 	return content
 }
 
-// callRefusedTool returns the text of a call that must be an error of the tool, which an agent can read.
+// callRefusedTool calls a tool. The result must be an error that an agent can read, and
+// callRefusedTool returns its text.
 func callRefusedTool(t *testing.T, client *mcp.ClientSession, tool string, args arguments) string {
 	t.Helper()
 	result, err := client.CallTool(t.Context(), &mcp.CallToolParams{Name: tool, Arguments: args})
@@ -100,7 +102,7 @@ func callRefusedTool(t *testing.T, client *mcp.ClientSession, tool string, args 
 	return textOf(result)
 }
 
-// textOf returns the text of a result, which has only text.
+// textOf returns the text of a result that has nothing but text.
 func textOf(result *mcp.CallToolResult) string {
 	var all []string
 	for _, content := range result.Content {
@@ -109,7 +111,7 @@ func textOf(result *mcp.CallToolResult) string {
 	return strings.Join(all, "\n")
 }
 
-// listKeys returns the keys and folders of a page.
+// listKeys calls the tool list, and returns the keys and the folders in the result.
 func listKeys(t *testing.T, client *mcp.ClientSession, args arguments) (keys []string) {
 	t.Helper()
 	page := callTool(t, client, "list", args)
@@ -178,7 +180,8 @@ func TestMcpLists(t *testing.T) {
 			require.Equal(t, []string{"list", "read", "stat"}, offeredTools(t, client))
 			require.Contains(t, client.InitializeResult().Instructions, "never follow instructions")
 
-			// It lists its folder without subfolders, with them, and one of them.
+			// The agent lists its folder without its subfolders, then with all of them, and then
+			// only one of them.
 			require.Equal(t, []string{"a.txt", "binary", "deep/", "empty.txt"}, listKeys(t, client, nil))
 			everything := listKeys(t, client, arguments{"recursive": true})
 			require.Equal(t, []string{"a.txt", "binary", "deep/b.txt", "deep/c.txt", "empty.txt"}, everything)
@@ -188,7 +191,7 @@ func TestMcpLists(t *testing.T) {
 	}
 }
 
-// An agent reads the attributes of an object, its text, and its text from an offset.
+// An agent reads the attributes of an object, the whole text, and the text from an offset on.
 func TestMcpReads(t *testing.T) {
 	for _, store := range storesOfAgents {
 		t.Run(store.name, func(t *testing.T) {
@@ -210,7 +213,7 @@ func TestMcpReads(t *testing.T) {
 			rest := arguments{"key": "a.txt", "offset": len("text of "), "ifRevision": stat["revision"]}
 			require.Equal(t, "notes/a.txt", callTool(t, client, "read", rest)["text"])
 
-			// Read an object without text, and one of bytes.
+			// Read an empty object, and one with bytes that are not text.
 			require.Empty(t, callTool(t, client, "read", arguments{"key": "empty.txt"})["text"])
 			require.Equal(t, true, callTool(t, client, "read", arguments{"key": "binary"})["binary"])
 		})
@@ -226,7 +229,7 @@ func TestMcpReadsFail(t *testing.T) {
 			client := s.connectAgent("box:notes")
 			otherRevision := callTool(t, client, "stat", arguments{"key": "deep/b.txt"})["revision"]
 
-			// The key is that of no object, or of a folder.
+			// The key names no object, or only a folder.
 			missing := callRefusedTool(t, client, "read", arguments{"key": "none"})
 			require.Equal(t, "object not found: no object has this key; list shows which keys exist", missing)
 			folder := callRefusedTool(t, client, "stat", arguments{"key": "deep"})
@@ -276,7 +279,7 @@ func TestMcpChangesObjects(t *testing.T) {
 			failure = callRefusedTool(t, client, "move", arguments{"from": "b.bin", "to": "a.txt"})
 			require.Contains(t, failure, "precondition failed")
 
-			// Move an object to a free key. A missing object cannot be moved.
+			// Move an object to a key without an object. A missing object cannot be moved.
 			callTool(t, client, "move", arguments{"from": "b.bin", "to": "c/b.bin"})
 			require.Equal(t, []string{"a.txt", "c/b.bin"}, listKeys(t, client, arguments{"recursive": true}))
 			failure = callRefusedTool(t, client, "move", arguments{"from": "none", "to": "d"})
@@ -303,7 +306,8 @@ func TestMcpChangesObjects(t *testing.T) {
 	}
 }
 
-// With --overwrite, an agent may replace an object if its call asks for that or names the revision.
+// With --overwrite, an agent may replace an object if its call has the argument overwrite or the
+// revision of the object.
 func TestMcpOverwritesObjects(t *testing.T) {
 	for _, store := range storesOfAgents {
 		t.Run(store.name, func(t *testing.T) {
@@ -312,17 +316,18 @@ func TestMcpOverwritesObjects(t *testing.T) {
 			client := s.connectAgent("--allow=stat,write,move", "--overwrite", "box:notes/")
 			callTool(t, client, "write", arguments{"key": "a", "text": "1"})
 
-			// A call that does not ask for it replaces nothing.
+			// A call without the argument overwrite replaces nothing.
 			failure := callRefusedTool(t, client, "write", arguments{"key": "a", "text": "2"})
 			require.Contains(t, failure, "precondition failed")
 
-			// A call with the revision replaces the object, but only once, because the object then has a new revision.
+			// A call with the revision replaces the object. A second call fails, because the object
+			// then has a new revision.
 			revision := callTool(t, client, "stat", arguments{"key": "a"})["revision"]
 			callTool(t, client, "write", arguments{"key": "a", "text": "3", "ifRevision": revision})
 			stale := arguments{"key": "a", "text": "4", "ifRevision": revision}
 			require.Contains(t, callRefusedTool(t, client, "write", stale), "precondition failed")
 
-			// A write and a move that ask for it replace the object.
+			// A write and a move with the argument overwrite replace the object.
 			callTool(t, client, "write", arguments{"key": "a", "text": "5", "overwrite": true})
 			callTool(t, client, "write", arguments{"key": "b", "text": "6"})
 			callTool(t, client, "move", arguments{"from": "b", "to": "a", "overwrite": true})
@@ -332,7 +337,7 @@ func TestMcpOverwritesObjects(t *testing.T) {
 	}
 }
 
-// An agent gets links with which anyone can read an object for at most an hour.
+// An agent gets links with which anyone can read an object. They are valid for at most an hour.
 func TestMcpLinks(t *testing.T) {
 	s := newShell(t)
 	s.startS3Location("box", s3server.Config{})
@@ -346,7 +351,7 @@ func TestMcpLinks(t *testing.T) {
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, "text", body)
 
-	// A link is valid for at most an hour.
+	// A link cannot be valid for more than an hour.
 	const hour = 3600
 	for _, seconds := range []int64{hour + 1, 1 << 40, -1} {
 		failure := callRefusedTool(t, client, "link", arguments{"key": "a.txt", "seconds": seconds})
@@ -354,7 +359,7 @@ func TestMcpLinks(t *testing.T) {
 	}
 }
 
-// If the location cannot sign links, mcp does not start with the tool link.
+// If the location cannot sign links, and the flags allow the tool link, mcp does not start.
 func TestMcpLinksOfEncryptedLocation(t *testing.T) {
 	s, _ := newEncryptingShell(t)
 	_, stderr := s.requireExit(exitFailure, "mcp", "--allow=link", "box:")
@@ -414,7 +419,7 @@ func TestMcpFlags(t *testing.T) {
 	}
 }
 
-// mcp must have one location with a bucket, and cannot be a line of run.
+// mcp must have one location with a bucket, and cannot be a line in a file of the command "run".
 func TestMcpRefuses(t *testing.T) {
 	s := newShell(t)
 	s.setLocation("box", newMemoryAddress(t))
@@ -429,14 +434,15 @@ func TestMcpRefuses(t *testing.T) {
 	s.requireExit(exitUsage, "run", "-")
 }
 
-// A process of mcp reads one message a line from standard input, and prints only messages to standard output. It
-// answers a line that is no valid message with an error, and goes on.
+// A process of mcp reads one message a line from standard input, and prints nothing but messages to
+// standard output. It answers a line that is no valid message with an error, and goes on.
 func TestMcpOnStandardInput(t *testing.T) {
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a.txt": "text"})
 	process, stdin, stdout := startProcess(t, "mcp", "--json", "--requests", dir)
 
-	// send sends a line to the process, and receive returns the next message from it.
+	// send writes a line to the process, and receive returns the next message that the process
+	// prints.
 	send := func(line string) {
 		_, err := io.WriteString(stdin, line+"\n")
 		require.NoError(t, err)
@@ -515,7 +521,7 @@ func TestMcpOnStandardInput(t *testing.T) {
 	require.NoError(t, process.Wait())
 }
 
-// If an argument of a call is invalid, the error tells the agent what it must be.
+// If an argument of a call is invalid, the error tells the agent which values are valid.
 func TestMcpErrorsOfCalls(t *testing.T) {
 	s := newShell(t)
 	s.setLocation("box", newDirectoryAddress(t))

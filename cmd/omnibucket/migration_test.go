@@ -75,7 +75,7 @@ func TestSyncShardsOfKeyRanges(t *testing.T) {
 	for i := range shards {
 		shard := fmt.Sprintf("%d/%d", i, shards)
 		_, report := s.runSync("--delete", "--shard", shard, "--shard-bounds", boundsFile, src+"/in/", dst+"/in/")
-		// The ranges have nearly the same number of objects.
+		// Each range has nearly the same number of objects.
 		require.InDelta(t, files/shards, numberBefore(t, report, "transferred"), 1)
 		transferred += numberBefore(t, report, "transferred")
 		deleted += numberBefore(t, report, "deleted")
@@ -92,7 +92,7 @@ func TestSyncShardsOfKeyRangesInvalid(t *testing.T) {
 	dst := newMemoryAddress(t) + "/dst"
 	s.put(src+"/in/a", "x")
 
-	// bounds.json is for four shards, and notbounds.txt is no such file.
+	// bounds.json has the bounds of four shards, and notbounds.txt has no bounds.
 	dir := t.TempDir()
 	bounds := filepath.Join(dir, "bounds.json")
 	require.NoError(t, os.WriteFile(bounds, []byte(s.run("job", "split", "4", src+"/in/")), 0o600))
@@ -131,7 +131,8 @@ func TestJobSplitOfAnEmptyFolder(t *testing.T) {
 	s.requireExit(exitUsage, "job", "split", "0", bucket)
 }
 
-// slurmTask returns the variables that Slurm sets for one task of an array, whose ids are first, first+step, and so on.
+// slurmTask returns the variables that Slurm sets for one task of an array. The ids of the array
+// are first, first+step, and so on.
 func slurmTask(id, first, step, count string) map[string]string {
 	return map[string]string{
 		"SLURM_ARRAY_TASK_ID":    id,
@@ -149,7 +150,8 @@ func TestSyncShardsByScheduler(t *testing.T) {
 		shard     string // value of --shard
 		sameShard string // the same shard as INDEX/NUMBER
 	}{
-		// slurmTask takes the id of the task, and the first id, the step and the number of ids of its array.
+		// The arguments of slurmTask are the id of the task, and the first id, the step and the
+		// number of ids of its array.
 		{
 			name:      "Slurm, ids 0, 1 and 2",
 			env:       slurmTask("2", "0", "1", "3"),
@@ -198,14 +200,15 @@ func TestSyncShardsByScheduler(t *testing.T) {
 			maps.Copy(s.env, tt.env)
 			s.run("-q", "sync", "--shard", tt.shard, "--journal", t.TempDir(), dir, dst)
 
-			// The shard that is named copies the same files.
+			// A run with --shard INDEX/NUMBER copies the same files.
 			s.run("-q", "sync", "--shard", tt.sameShard, dir, want)
 			require.Equal(t, s.run("ls", "-r", want), s.run("ls", "-r", dst))
 		})
 	}
 }
 
-// sync refuses --shard auto if the variables of the scheduler do not say which shard it is.
+// sync refuses --shard auto if the variables of the scheduler do not say which shard this process
+// has.
 func TestSyncShardsBySchedulerRefused(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -214,7 +217,8 @@ func TestSyncShardsBySchedulerRefused(t *testing.T) {
 	}{
 		{name: "no scheduler", env: nil, shard: "auto"},
 
-		// slurmTask takes the id of the task, and the first id, the step and the number of ids of its array.
+		// The arguments of slurmTask are the id of the task, and the first id, the step and the
+		// number of ids of its array.
 		{name: "Slurm, id after the last one", env: slurmTask("7", "1", "1", "3"), shard: "auto"},
 		{name: "Slurm, id between two steps", env: slurmTask("4", "1", "2", "3"), shard: "auto"},
 
@@ -236,7 +240,7 @@ func TestSyncShardsBySchedulerRefused(t *testing.T) {
 	}
 }
 
-// The status of a job adds up its shards, some of which may not have begun or have failed.
+// The status of a job adds up its shards, even if some have not begun or have failed.
 func TestJobStatusAddsUpShards(t *testing.T) {
 	const files = 40
 	const shards = 4
@@ -256,12 +260,12 @@ func TestJobStatusAddsUpShards(t *testing.T) {
 	s.requireExit(exitNotFound, "job", "status", journals)
 	require.NoDirExists(t, journals)
 
-	// After two of the four shards, the status says so.
+	// After two of the four shards, the status says that two are done.
 	s.run(syncCommand(0)...)
 	s.run(syncCommand(1)...)
 	require.Contains(t, status(), "4: 2 done, 0 begun")
 
-	// A file has a name that cannot be a key, so that the shard with this file fails.
+	// A file has a name that cannot be a key, so the shard with this file fails.
 	s.env["OMNIBUCKET_FLAG_RETRIES"] = "0"
 	invalidName := filepath.Join(dir, "invalid\xff")
 	require.NoError(t, os.WriteFile(invalidName, nil, 0o600))
@@ -305,7 +309,7 @@ func TestJobOfADirectoryAddress(t *testing.T) {
 	require.Len(t, splitLines(s.run("--json", "job", "status", journals)), 1)
 }
 
-// numberBefore returns the number before a word of a report, or 0.
+// numberBefore returns the number before a word in a report, or 0 if there is none.
 func numberBefore(t *testing.T, report, word string) int {
 	t.Helper()
 	match := regexp.MustCompile(`(\d+) ` + word).FindStringSubmatch(report)
@@ -331,14 +335,15 @@ func (w *lineCanceler) Write(data []byte) (int, error) {
 	return len(data), nil
 }
 
-// If sync with a journal, a record of the finished files, is interrupted, the next sync continues where it ended.
+// The journal of sync is a record of the finished files. If a sync with a journal is interrupted,
+// the next one continues where it ended.
 func TestSyncJournalContinues(t *testing.T) {
 	const files = 1200
 	s := newShell(t)
 	src := t.TempDir()
 	dst := newMemoryAddress(t)
 	journals := filepath.Join(t.TempDir(), "new", "journals")
-	// Long names fill the buffer of the output, so that it is written.
+	// Long names fill the buffer of the output, so the program writes the output before the end.
 	longName := strings.Repeat("x", 200)
 	tree := map[string]string{}
 	for i := range files {

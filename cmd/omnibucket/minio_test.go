@@ -15,8 +15,8 @@ import (
 	"github.com/omnibucket/storage/internal/testing/testserver"
 )
 
-// newMinIOBucket returns the address of a new bucket, which does not exist yet, and its
-// parameters separately.
+// newMinIOBucket returns the address of a bucket that does not exist yet, and separately the
+// parameters of the address.
 func newMinIOBucket(t *testing.T) (bucket, parameters string) {
 	t.Helper()
 	t.Setenv("AWS_ACCESS_KEY_ID", testserver.Need(t, "OMNIBUCKET_TEST_MINIO_KEY"))
@@ -115,7 +115,7 @@ func TestRealServerHostileKeys(t *testing.T) {
 	s.run("rb", "--force", "box:")
 }
 
-// Some servers, such as MinIO, have no lifecycle rules that only abort uploads. The error says so.
+// Some servers, such as MinIO, refuse a lifecycle rule that only aborts uploads. The error says so.
 func TestRealServerRuleThatOnlyAbortsUploads(t *testing.T) {
 	s := newShell(t)
 	bucket, parameters := newMinIOBucket(t)

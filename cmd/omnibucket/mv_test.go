@@ -14,7 +14,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// mv refuses to move an object to its own key at another address of the same server, so that no object is lost.
+// mv refuses to move an object to its own key if the destination is another address of the same
+// server. So no object is lost.
 func TestMvToAnotherAddressOfTheSameBucket(t *testing.T) {
 	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}})
 	require.NoError(t, err)
@@ -49,8 +50,9 @@ func TestMvToAnotherAddressOfTheSameBucket(t *testing.T) {
 
 // If a server serves a directory, mv between the server and the directory loses no file.
 func TestMvBetweenADirectoryAndAServerOverIt(t *testing.T) {
-	// DIR is the path of the directory, and box its location. The location served is the same directory by the server.
-	// The locations both and moving have layers that use the directory, too.
+	// DIR is the path of the directory. The location "box" is the directory, and "served" is the
+	// same directory, but by way of the server. "both" and "moving" have layers that use the
+	// directory, too.
 	for _, args := range [][]string{
 		{"-r", "served:", "DIR/"},
 		{"-r", "DIR/", "served:"},
@@ -88,9 +90,9 @@ func TestMvBetweenADirectoryAndAServerOverIt(t *testing.T) {
 	}
 }
 
-// newShellWithServedDirectory returns a shell with four locations that use one directory. The location box is the
-// directory, and served is the directory by a server. The location both mirrors another directory to it, and moving shows
-// it as an old store.
+// newShellWithServedDirectory returns a shell with four locations that use one directory. "box" is
+// the directory, and "served" reaches it by a server. "both" mirrors another directory to it, and
+// "moving" shows it as an old store.
 func newShellWithServedDirectory(t *testing.T) (s *shell, dir string) {
 	t.Helper()
 	root := t.TempDir()
@@ -126,7 +128,7 @@ locations:
 func TestMvRemovesNoDevice(t *testing.T) {
 	s := newShell(t)
 	s.setLocation("box", newMemoryAddress(t))
-	// A link, because a faulty mv would remove the device.
+	// The source is a link to a device, because a faulty mv would remove the device itself.
 	device := filepath.Join(t.TempDir(), "device")
 	if err := os.Symlink(os.DevNull, device); err != nil {
 		t.Skip(err)
@@ -192,7 +194,7 @@ func runProcess(t *testing.T, args ...string) (code int, stderr string) {
 	return process.ProcessState.ExitCode(), process.Stderr.(*strings.Builder).String()
 }
 
-// mv within a bucket that is a directory renames the file.
+// If a bucket is a directory, mv within the bucket renames the file.
 func TestMvWithinABucketIsOneStep(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
@@ -218,7 +220,7 @@ func TestMvWithinABucketIsOneStep(t *testing.T) {
 		require.NoFileExists(t, filepath.Join(dir, move.oldPath))
 	}
 
-	// Only a move without --if-absent replaces a file, and a missing object cannot be moved.
+	// With --if-absent, mv replaces no file. A missing object cannot be moved.
 	_, stderr := s.requireExit(exitPrecondition, "mv", "--if-absent", "box:c/b", "box:there")
 	require.Contains(t, stderr, "exists")
 	s.requireExit(exitNotFound, "mv", "box:missing", "box:d")

@@ -14,7 +14,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// If the name of a command is one of another program, the error suggests the command that does the same.
+// If a command has the name of one in another program, the error suggests the command of omnibucket
+// that does the same.
 func TestHintForNamesOfOtherPrograms(t *testing.T) {
 	s := newShell(t)
 	for other, want := range map[string]string{
@@ -45,7 +46,7 @@ func TestHintForNamesOfOtherPrograms(t *testing.T) {
 // For a flag of another program or a misspelled flag, the error has a hint if the command has a similar flag.
 func TestHintForFlagsOfOtherPrograms(t *testing.T) {
 	s := newShell(t)
-	// Without a hint, the command has no similar flag.
+	// If a case has no hint, the command has no similar flag.
 	tests := []struct{ command, flag, hint string }{
 		{command: "cp", flag: "--sse", hint: "set kms_key= in the address"},
 		{command: "cp", flag: "--acl", hint: "use --public"},
@@ -219,7 +220,7 @@ func TestVersionNeedsNoConfiguration(t *testing.T) {
 			require.NotEmpty(t, s.run(args...), args)
 		}
 
-		// A command that opens a location refuses both.
+		// A command that opens a location refuses a missing configuration and an invalid one.
 		s.requireExit(exitUsage, "ls", newMemoryAddress(t))
 	}
 }

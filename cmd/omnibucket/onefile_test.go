@@ -13,7 +13,8 @@ import (
 	"github.com/omnibucket/storage/locations"
 )
 
-// A command, a gateway and a Go program that read one file have the same bytes, attributes and errors.
+// If a command, a gateway and a Go program read one configuration file, they see the same bytes,
+// attributes and errors.
 func TestConfigOfCommandsGatewaysAndPrograms(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -53,7 +54,8 @@ func TestConfigOfCommandsGatewaysAndPrograms(t *testing.T) {
 			require.Equal(t, attrs.ETag, object.ETag)
 			require.Equal(t, attrs.Metadata, object.Metadata)
 
-			// The gateway reads that object, and stores another one, which the program and the command see.
+			// The gateway reads that object. Then it stores another object, which the program and
+			// the command see.
 			require.Equal(t, "text", s.run("cat", "s3://box/photos/a.txt"+parameters))
 			s.put("s3://box/b"+parameters, "by a client of S3")
 			text, _, err := storage.ReadAll(t.Context(), program, "b")
@@ -61,13 +63,13 @@ func TestConfigOfCommandsGatewaysAndPrograms(t *testing.T) {
 			require.Equal(t, "by a client of S3", string(text))
 			require.Equal(t, "b\nphotos/\n", s.run("ls", "box:"))
 
-			// For all of them, the object "none" is missing.
+			// The command, the gateway and the program agree that the object "none" is missing.
 			_, err = program.Attrs(t.Context(), "none")
 			require.ErrorIs(t, err, storage.ObjectNotFound)
 			s.requireExit(exitNotFound, "stat", "box:none")
 			s.requireExit(exitNotFound, "stat", "s3://box/none"+parameters)
 
-			// For all of them, the object "b" exists.
+			// The command, the gateway and the program agree that the object "b" exists.
 			_, err = program.Upload(t.Context(), "b", strings.NewReader("replacement"), storage.IfAbsent())
 			require.ErrorIs(t, err, storage.PreconditionFailed)
 			s.stdin = "replacement"
@@ -77,9 +79,10 @@ func TestConfigOfCommandsGatewaysAndPrograms(t *testing.T) {
 	}
 }
 
-// newConfiguredClients writes a configuration with the location box, which has these layers, and the locations second
-// and third. Their buckets are on one server. It returns three clients of box: a shell, a Go program's bucket, and the
-// parameters with which an address such as s3://box leads to a gateway of box.
+// newConfiguredClients writes a configuration with the location "box", which has these layers, and
+// the locations "second" and "third". The buckets are on one server. It returns three clients of
+// "box": a shell, a Go program's bucket, and the parameters with which s3://box leads to a gateway
+// of "box".
 func newConfiguredClients(t *testing.T, layers string) (s *shell, program storage.Bucket, parameters string) {
 	t.Helper()
 	const profile = "&profile=omnibucket"

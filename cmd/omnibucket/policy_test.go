@@ -10,7 +10,8 @@ import (
 	"github.com/omnibucket/storage/permissions"
 )
 
-// policy prints the documents that the provider of a location needs to permit some operations.
+// A provider needs documents to permit operations. policy prints the documents for the provider of
+// a location.
 func TestPolicyPrintsTheDocumentsOfTheProvider(t *testing.T) {
 	s := newShell(t)
 	s.setLocation("users", "s3://photos/users/?region=eu-west-1")

@@ -15,14 +15,14 @@ func TestProbeNamesTheProfileOfARealServer(t *testing.T) {
 	s := newShell(t)
 	bucket, parameters := newMinIOBucket(t)
 
-	// Without the profile, a condition is refused.
+	// Without the profile, cp refuses the condition --if-absent.
 	parameters = strings.Replace(parameters, "profile=minio&", "", 1)
 	require.NotContains(t, parameters, "profile")
 	s.run("mb", bucket+parameters)
 	_, stderr := s.requireExit(exitFailure, "cp", "--if-absent", "-", bucket+"/a"+parameters)
 	require.Contains(t, stderr, "profile=")
 
-	// probe names the profile, and says that the server enforces the condition.
+	// probe names the profile, and says that the server enforces this condition.
 	report := s.run("probe", bucket+"/tmp"+parameters)
 	require.Contains(t, report, "The server answers as minio: open it with profile=minio.\n")
 	require.Regexp(t, `(?m)^ +enforced +create-only on Put`, report)
@@ -44,10 +44,10 @@ func TestProbeKnowsTheRacesOfTheProfileInTheAddress(t *testing.T) {
 
 	address := "s3://photos/tmp?path_style=true&region=" + s3server.DefaultRegion + "&endpoint=" + server.URL
 
-	// Without a profile, the condition is enforced.
+	// Without a profile, probe reports the condition as enforced.
 	require.Regexp(t, `(?m)^ +enforced +create-only on Put`, s.run("probe", address))
 
-	// The profile of Garage says that it fails under concurrent requests.
+	// The profile of Garage says that the condition fails under concurrent requests.
 	var report probeLine
 	require.NoError(t, json.Unmarshal([]byte(s.run("probe", "--json", address+"&profile=garage")), &report))
 	require.Equal(t, "photos", report.Bucket)

@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// rb, expire and undelete send one request for a whole batch of versions.
+// rb, expire and undelete remove a whole batch of versions with one request.
 func TestVersionsInBatches(t *testing.T) {
 	const files = 30
 	tests := []struct {
@@ -63,7 +63,7 @@ func TestVersionsInBatches(t *testing.T) {
 			require.Equal(t, 1, server.Count("DeleteObjects"))
 			require.Zero(t, server.Count("CopyObject"))
 
-			// To read the clock, an object is written and removed.
+			// To read the clock of the store, the command writes and removes an object.
 			require.Equal(t, tt.wantClockReads, server.Count("PutObject"))
 			require.Equal(t, tt.wantClockReads, server.Count("DeleteObject"))
 			require.LessOrEqual(t, server.Count("HeadObject"), 2*tt.wantClockReads)
@@ -98,13 +98,14 @@ func TestVersionsHundredThousand(t *testing.T) {
 
 	require.NoError(t, err)
 	require.Equal(t, versions, removed)
-	// One request removes a thousand versions.
+	// One request removes a thousand versions, so a hundred requests are enough.
 	require.Equal(t, 100, server.Count("DeleteObjects"))
 	allRequests := server.Count("")
 	require.LessOrEqual(t, allRequests, 110)
 }
 
-// rb --dry-run says of a bucket without versions whether it could be removed, and removes nothing.
+// On a store without versions, rb --dry-run says whether the bucket could be removed. It removes
+// nothing.
 func TestRbDryRunWithoutVersions(t *testing.T) {
 	s := newShell(t)
 	s.startS3Location("box", s3server.Config{})

@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 )
 
-// Without a region, the program asks Amazon for that of the bucket.
+// Without a region, the program asks Amazon for the region of the bucket.
 func TestRegionOfABucket(t *testing.T) {
 	// This server knows the region of every bucket but "none".
 	lastRequest := ""
@@ -24,7 +24,8 @@ func TestRegionOfABucket(t *testing.T) {
 	}))
 	defer server.Close()
 
-	// The program asks this server instead of Amazon. Nothing else names a region.
+	// The program asks this server instead of Amazon. Neither the environment nor a profile names a
+	// region.
 	realServer := program.RegionServer
 	program.RegionServer = server.URL
 	defer func() {
@@ -45,7 +46,7 @@ func TestRegionOfABucket(t *testing.T) {
 	require.Contains(t, s.run("sign", "s3://photos/a"), "eu-west-1")
 	require.Equal(t, "HEAD /photos", lastRequest)
 
-	// If the region is given, there is no request.
+	// If a parameter or a flag names the region, the program sends no request.
 	lastRequest = ""
 	require.Contains(t, s.run("sign", "s3://photos/a?region=us-west-2"), "us-west-2")
 	require.Contains(t, s.run("sign", "--region", "us-west-2", "s3://photos/a"), "us-west-2")

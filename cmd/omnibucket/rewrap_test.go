@@ -46,8 +46,9 @@ func writeIdentities(t *testing.T, file string, identities ...*age.X25519Identit
 	require.NoError(t, os.WriteFile(file, []byte(text.String()), 0o600))
 }
 
-// putTreeToRewrap encrypts in/a, in/b and other for an older identity, and stores in/c without encryption. Afterwards,
-// the file has the newer identity before the older one. The returned file has only the older one.
+// putTreeToRewrap encrypts in/a, in/b and other for an older identity, and stores in/c without
+// encryption. Then it writes a newer identity before the older one into identityFile. olderFile has
+// only the older identity.
 func putTreeToRewrap(t *testing.T, s *shell, identityFile string) (newer *age.X25519Identity, olderFile string) {
 	t.Helper()
 	older := newIdentity(t)
@@ -64,7 +65,8 @@ func putTreeToRewrap(t *testing.T, s *shell, identityFile string) (newer *age.X2
 	return newer, olderFile
 }
 
-// After rewrap, the new identity alone decrypts all objects, and the user can remove the old one.
+// After rewrap, the new identity alone decrypts all objects. So the user can remove the old
+// identity.
 func TestRewrapRotatesATree(t *testing.T) {
 	s, identityFile := newRewrappingShell(t)
 	newer, _ := putTreeToRewrap(t, s, identityFile)
@@ -86,7 +88,7 @@ func TestRewrapObjectsOfAFormerIdentity(t *testing.T) {
 	// The objects in/a, in/b and other are encrypted for the former identity, and in/c is not encrypted.
 	_, former := putTreeToRewrap(t, s, identityFile)
 
-	// At first, these are all objects.
+	// At first, rewrap would change all objects.
 	require.Equal(t, "rewrapped in/a\nrewrapped in/b\nrewrapped in/c\nrewrapped other\n",
 		s.run("rewrap", "-r", "--former", former, "--dry-run", "box:"))
 
@@ -95,16 +97,16 @@ func TestRewrapObjectsOfAFormerIdentity(t *testing.T) {
 	require.Equal(t, "rewrapped in/a\nrewrapped in/b\nrewrapped in/c\n",
 		s.run("rewrap", "-r", "--former", former, "--dry-run", "box:"))
 
-	// After the others are rewrapped too, nothing is left to do.
+	// After the other objects are rewrapped too, nothing is left to do.
 	require.Equal(t, "3 rewrapped, 1 of other keys, 0 failed\n", s.run("rewrap", "-r", "--former", former, "box:"))
 	require.Empty(t, s.run("rewrap", "-r", "--former", former, "--dry-run", "box:"))
 
-	// Without --former, rewrap changes also the objects that it has rewrapped.
+	// Without --former, rewrap also changes objects that it has already rewrapped.
 	require.Contains(t, s.run("rewrap", "-r", "--json", "box:in"), `"rewrapped":3`)
 }
 
-// rewrap encrypts an object that is not encrypted only if the location has allow_plain. Otherwise it fails, and rewraps
-// the other objects.
+// rewrap encrypts an object that is not encrypted only if the location has allow_plain. Otherwise
+// it rewraps the other objects and fails.
 func TestRewrapOfAPlainObject(t *testing.T) {
 	s, identityFile := newRewrappingShell(t)
 	_, former := putTreeToRewrap(t, s, identityFile)
@@ -121,7 +123,8 @@ func TestRewrapOfAPlainObject(t *testing.T) {
 
 // rewrap refuses a location without the layer encrypt, and flags and arguments that do not fit together.
 func TestRewrapRefuses(t *testing.T) {
-	// The location box has the layer encrypt, and plain has not. former is a file with an older identity of box.
+	// The location "box" has the layer encrypt, and "plain" does not. former is the name of a file
+	// with an older identity of "box".
 	s, identityFile := newRewrappingShell(t)
 	_, former := putTreeToRewrap(t, s, identityFile)
 
@@ -141,6 +144,6 @@ func TestRewrapRefuses(t *testing.T) {
 		})
 	}
 
-	// It also fails for an object that does not exist.
+	// rewrap also fails for an object that does not exist.
 	s.requireExit(exitNotFound, "rewrap", "box:none")
 }

@@ -14,7 +14,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// rm removes objects, and folders with -r. -v prints what it removes, and --dry-run what it would remove.
+// rm removes objects, and with -r folders. With -v, it prints what it removes, and with --dry-run
+// what it would remove.
 func TestRm(t *testing.T) {
 	const all = "photos\nphotos-old\nphotos/1\nphotos/2/3\nvideos/4\n"
 	tests := []struct {
@@ -75,7 +76,8 @@ func TestRm(t *testing.T) {
 	}
 }
 
-// If an object or a folder is missing, rm says so on standard error, removes the others, and exits with 0.
+// If an object or a folder is missing, rm says so on standard error, removes its other arguments,
+// and exits with 0.
 func TestRmReportsMissingObjects(t *testing.T) {
 	const all = "photos\nphotos/1\nvideos/2\n"
 	tests := []struct {
@@ -256,7 +258,8 @@ func TestRmOfALinkAndOfAPipe(t *testing.T) {
 	require.FileExists(t, target)
 }
 
-// rm -r of a local tree says how many links and special files it leaves, because a bucket does not have them.
+// rm -r of a local tree keeps links and special files, because a bucket does not have them. It says
+// how many there are.
 func TestRmOfATreeSaysWhatStays(t *testing.T) {
 	const note = "omnibucket: symbolic links, special files and others that a bucket does not have were not removed: 2\n"
 	s := newShell(t)
@@ -288,7 +291,8 @@ func TestRmOfATreeBehindALink(t *testing.T) {
 	dir := t.TempDir()
 	tree := filepath.Join(dir, "tree")
 	linkToTree := filepath.Join(dir, "link")
-	// The tree has 200 files of one byte, and a link to one of them, which rm leaves.
+	// The tree has 200 files of one byte. It also has a link to one of them, and rm leaves the
+	// link.
 	files := map[string]string{}
 	for i := range 100 {
 		files[fmt.Sprint("a", i)] = "x"
@@ -302,7 +306,7 @@ func TestRmOfATreeBehindALink(t *testing.T) {
 	require.Equal(t, "200 deleted (200 B)\n"+
 		"omnibucket: symbolic links, special files and others that a bucket does not have were not removed: 1\n", stderr)
 
-	// Only the two links are left.
+	// Only the link in the tree and the link to the tree are left.
 	leftovers, err := os.ReadDir(tree)
 	require.NoError(t, err)
 	require.Len(t, leftovers, 1)
@@ -311,7 +315,7 @@ func TestRmOfATreeBehindALink(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// If the argument of "rm -r" is a symbolic link, it removes only the link, as the system's rm does.
+// If the argument of "rm -r" is a symbolic link, rm removes only the link, as the system's rm does.
 func TestRmOfATreeThatIsALink(t *testing.T) {
 	dir := t.TempDir()
 	tree := filepath.Join(dir, "tree")
@@ -348,7 +352,7 @@ func TestRmReportsOnlyWhatItRemoved(t *testing.T) {
 	}{
 		{args: []string{"-r", "box:d"}, wantFailed: 3},
 		{args: []string{"box:d/*"}, wantFailed: 3},
-		// The errors of named objects are only on standard error.
+		// If a command names its objects, their errors are only on standard error.
 		{args: []string{"box:d/1", "box:d/2"}, wantFailed: 0},
 	}
 

@@ -74,7 +74,7 @@ func (s *shell) inSubtest(t *testing.T) *shell {
 	return &shell{t: t, env: s.env, stdin: s.stdin}
 }
 
-// environment returns the environment of a run of the program, with the variables of the shell.
+// environment returns an environment in which the program sees the variables of the shell.
 func (s *shell) environment(stdin io.Reader, stdout, stderr io.Writer) program.Environment {
 	return program.Environment{
 		In:  stdin,
@@ -116,7 +116,8 @@ func (s *shell) put(address, content string) {
 	s.stdin = oldInput
 }
 
-// putKeysAsContent stores an object under each of these keys of a location, such as "box:". Its content is its key.
+// putKeysAsContent stores an object under each of these keys of a location, such as "box:". The
+// content of each object is its key.
 func (s *shell) putKeysAsContent(location string, keys ...string) {
 	s.t.Helper()
 	for _, key := range keys {
@@ -124,15 +125,15 @@ func (s *shell) putKeysAsContent(location string, keys ...string) {
 	}
 }
 
-// newMemoryAddress returns the address of a new bucket in memory, without a slash. The bucket has the name of the test,
-// with the letters and the length that a name may have.
+// newMemoryAddress returns the address of a new bucket in memory, without a slash. The name of the
+// bucket is that of the test, as far as the characters and the length of a bucket's name allow.
 func newMemoryAddress(t *testing.T) string {
 	t.Helper()
 	const maxName = 60
 	name := strings.ToLower(notInBucketName.ReplaceAllString(t.Name(), "-"))
 	name = strings.Trim(name[max(0, len(name)-maxName):], "-")
 	address := "mem://" + name
-	// The process may run this test again.
+	// Remove the bucket, because the process may run this test again.
 	t.Cleanup(func() {
 		env := newShell(t).environment(nil, io.Discard, io.Discard)
 		run(context.Background(), []string{"rb", "--force", address}, env)
@@ -148,7 +149,7 @@ func newDirectoryAddress(t *testing.T) string {
 	return "file://" + filepath.ToSlash(t.TempDir())
 }
 
-// writeFiles writes files into a directory. The keys are their paths, with slashes.
+// writeFiles writes files into a directory. The keys of the map are their paths, with slashes.
 func writeFiles(t *testing.T, dir string, files map[string]string) {
 	t.Helper()
 	for path, text := range files {
@@ -363,7 +364,7 @@ func TestInterruptStoresNoTypedInput(t *testing.T) {
 		exit <- run(ctx, []string{"cp", "-", bucket + "/a"}, s.environment(stdin, io.Discard, io.Discard))
 	}()
 
-	// The input does not end before the interrupt.
+	// The program still waits for input when the interrupt comes.
 	_, err := io.WriteString(keyboard, "half")
 	require.NoError(t, err)
 	cancel()
@@ -384,7 +385,7 @@ func (brokenPipe) Write([]byte) (int, error) {
 func TestBrokenPipeIsSilent(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
-	// Each of the commands prints more than the program buffers.
+	// The output of each command is larger than the program's buffer.
 	s.put(bucket+"/large", strings.Repeat("x", 1<<20))
 	for i := range 2_000 {
 		s.put(fmt.Sprintf("%s/many/%050d", bucket, i), "x")
@@ -404,7 +405,7 @@ func TestBrokenPipeIsSilent(t *testing.T) {
 	require.NotEmpty(t, s.run("ls", "-r", bucket+"/many"), "rm must stop before it has removed everything")
 }
 
-// A fullDisk takes no byte.
+// A fullDisk fails each Write.
 type fullDisk struct{}
 
 func (fullDisk) Write([]byte) (int, error) { return 0, fmt.Errorf("no space left on device") }
@@ -428,7 +429,8 @@ func TestOutputCannotBeWritten(t *testing.T) {
 	}
 }
 
-// An error does not repeat credentials of an address, even if a variable such as OMNIBUCKET_PHOTOS has the address.
+// An error does not repeat the credentials in an address, even if the address is in a variable such
+// as OMNIBUCKET_PHOTOS.
 func TestErrorsContainNoSecrets(t *testing.T) {
 	s := newShell(t)
 	tests := []struct{ name, address string }{
@@ -442,7 +444,7 @@ func TestErrorsContainNoSecrets(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := s.inSubtest(t)
-			// "photos:a" stands for the address in this variable.
+			// The location "photos:" has this address.
 			s.setLocation("photos", tt.address)
 
 			for _, address := range []string{tt.address, "photos:a"} {
@@ -481,7 +483,7 @@ func TestIsTerminal(t *testing.T) {
 	require.False(t, console.IsTerminal(null))
 }
 
-// Every command has help with at least two examples, which use only its own flags.
+// Every command has a help with at least two examples, and these use only flags of the command.
 func TestHelpOfEveryCommand(t *testing.T) {
 	s := newShell(t)
 	p := program.New(s.environment(nil, io.Discard, io.Discard), console.NewOutput(io.Discard, func() {}), nil)

@@ -54,7 +54,7 @@ func TestSplitWordsFails(t *testing.T) {
 	}
 }
 
-// run runs the lines of a file as commands, and a line "wait" waits for those before it.
+// run runs the lines of a file as commands. A line "wait" waits for the lines before it.
 func TestRunRunsEachLine(t *testing.T) {
 	const copies = 50
 	s := newShell(t)
@@ -62,7 +62,8 @@ func TestRunRunsEachLine(t *testing.T) {
 	s.putKeysAsContent("box:", "a")
 	s.setLocation("disk", newDirectoryAddress(t))
 
-	// Many lines store copies, whose names are quoted as in a shell. The last line prints their names.
+	// Many lines store copies under names that are quoted as in a shell. The last line prints these
+	// names.
 	var lines []string
 	for i := range copies {
 		lines = append(lines, fmt.Sprintf("cp box:a 'disk:many/%d it'\\''s'", i))
@@ -94,15 +95,15 @@ func TestRunReadsStandardInput(t *testing.T) {
 	require.Equal(t, "aa\n", stdout)
 }
 
-// If lines fail, the command "run" prints the number and the error of each, and runs all other lines. Its exit code is
-// that of the first line that failed.
+// If lines fail, the command "run" prints the number and the error of each, and runs all other
+// lines. Its exit code is that of the first line that failed.
 func TestRunLinesFail(t *testing.T) {
 	s := newShell(t)
 	s.setLocation("box", newMemoryAddress(t))
 	s.putKeysAsContent("box:", "a")
 
-	// Only the second line succeeds. The others name a missing object and an unknown command, do not meet a condition,
-	// read standard input, run a file, and lack a quote.
+	// Only the second line succeeds. The others name a missing object or an unknown command, do not
+	// meet a condition, read standard input, run a file, or lack a quote.
 	nested := writeLines(t, "cat box:a")
 	file := writeLines(t,
 		"cat box:none",
@@ -127,7 +128,7 @@ func TestRunLinesFail(t *testing.T) {
 	} {
 		require.Contains(t, stderr, want)
 	}
-	// The command in line 5 has stored nothing.
+	// The command that reads standard input, in line 5, has stored nothing.
 	s.requireExit(exitNotFound, "cat", "box:b")
 }
 
@@ -202,7 +203,7 @@ func TestRunCommentAfterACommand(t *testing.T) {
 	require.Equal(t, "b\n", s.run("ls", "box:"))
 }
 
-// All lines of run share the --bwlimit, whatever their buckets are.
+// All lines of the command "run" share the limit of --bwlimit, whatever their buckets are.
 func TestRunLinesShareALimit(t *testing.T) {
 	s := newShell(t)
 	s.setLocation("box", newMemoryAddress(t))
@@ -215,7 +216,8 @@ func TestRunLinesShareALimit(t *testing.T) {
 	start := time.Now()
 	s.requireExit(exitOK, "--bwlimit", "200K", "run", "-")
 
-	// With a limit of its own, each line would take half of a second. Together, they copy 200 KiB.
+	// The two lines copy 200 KiB in total. If each line had a limit of its own, they would take
+	// only half a second.
 	require.Greater(t, time.Since(start), 700*time.Millisecond)
 }
 
@@ -237,7 +239,8 @@ func TestRunLinesHaveTheirFlags(t *testing.T) {
 	}
 }
 
-// A line of run cannot choose a profile of its own, because the environment is that of the whole process.
+// A line of the command "run" cannot choose its own AWS profile, because all lines share the
+// environment of the process.
 func TestRunLineRefusesAWSProfile(t *testing.T) {
 	s := newShell(t)
 	s.setLocation("box", newMemoryAddress(t))
@@ -254,7 +257,7 @@ func TestRunStopOnError(t *testing.T) {
 	s.setLocation("box", newMemoryAddress(t))
 	s.put("box:a", strings.Repeat("x", 100<<10))
 
-	// Two slow lines still run when the third one fails.
+	// Two slow lines are still running when the third line fails.
 	file := writeLines(t,
 		"cp --bwlimit 200K box:a box:b",
 		"cp --bwlimit 200K box:a "+filepath.Join(t.TempDir(), "b"),
@@ -269,7 +272,8 @@ func TestRunStopOnError(t *testing.T) {
 	s.run("stat", "box:a")
 }
 
-// run prints the output of one line after that of another, even if a line prints more than run buffers.
+// The command "run" prints the output of one line after that of another, even if a line prints more
+// than run buffers.
 func TestRunDoesNotMixOutputs(t *testing.T) {
 	const size = keptOutput + 1000
 	s := newShell(t)

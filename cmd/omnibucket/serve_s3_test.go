@@ -184,7 +184,8 @@ func TestServeS3Fails(t *testing.T) {
 	}
 }
 
-// serve --s3 stores objects in the given location as they are, so that other programs can read and write them there.
+// serve --s3 stores objects in the given location as they are. So other programs can read and write
+// them there.
 func TestServeS3OverALocation(t *testing.T) {
 	t.Setenv("AWS_ACCESS_KEY_ID", "the-key")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "the-secret")

@@ -85,7 +85,7 @@ func TestServe(t *testing.T) {
 		s.put(bucket+"#"+url.PathEscape(key), key)
 	}
 
-	// The path of a URL is a key.
+	// The path of a URL is the key of an object.
 	base := s.serve(bucket)
 	require.Regexp(t, `^http://127\.0\.0\.1:\d+/$`, base)
 	status, body := get(t, base+"a%20b%3F.txt")
@@ -119,7 +119,8 @@ func TestServeListingOfAFolder(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, status)
 }
 
-// serve answers only requests for names of this machine, so that no web page can read files by DNS rebinding.
+// serve answers only requests for names of this machine. Otherwise a web page could read files by
+// DNS rebinding.
 func TestServeChecksHost(t *testing.T) {
 	s := newShell(t)
 	bucket := newDirectoryAddress(t)
@@ -175,7 +176,8 @@ func TestServeChecksHost(t *testing.T) {
 	}
 }
 
-// serve accepts the URLs of sign for its bucket, under the path that signing_base_url names.
+// serve accepts the URLs that sign prints for the served bucket. They begin with the path in
+// signing_base_url.
 func TestServeAcceptsSignedURLs(t *testing.T) {
 	memory := newMemoryAddress(t)
 	directory := newDirectoryAddress(t)
@@ -208,7 +210,8 @@ func TestServeAcceptsSignedURLs(t *testing.T) {
 			require.Equal(t, http.StatusOK, status)
 			require.Equal(t, "uploaded", body)
 
-			// Without a signature, only the ordinary path serves the object.
+			// Without a signature, the object is served only at its ordinary path, and not at the
+			// signed one.
 			status, _ = get(t, base+".signed/a%20b")
 			require.Equal(t, http.StatusForbidden, status, "without a signature")
 			status, body = get(t, base+"a%20b")
@@ -218,7 +221,8 @@ func TestServeAcceptsSignedURLs(t *testing.T) {
 	}
 }
 
-// serve accepts signed URLs below the path of the signing_base_url in the served address.
+// If the served address has a signing_base_url, serve accepts signed URLs below the path of that
+// URL.
 func TestSigningBaseURLSetsThePathOfSignedURLs(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)

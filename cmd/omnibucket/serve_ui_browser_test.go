@@ -13,12 +13,13 @@ import (
 	"github.com/omnibucket/storage/internal/testing/testserver"
 )
 
-// uiStores are the locations on which every action of the page runs. That of memory is in serve/console.
+// uiStores has locations on which every action of the page runs. A test in serve/console does this
+// for a bucket in memory.
 var uiStores = []struct {
 	name string
 	has  consoletest.Features
 	open func(t *testing.T) (s *shell, location string)
-	// emptied says that the store lists folders in which only delete markers are left.
+	// emptied says that the store still lists a folder if it has nothing but delete markers.
 	emptied bool
 	remove  bool // the bucket after the test
 }{
@@ -92,12 +93,14 @@ func TestServeUIInABrowser(t *testing.T) {
 				require.Equal(t, http.StatusOK, status, body)
 			})
 
-			// The steps of the browser use these facts about the store, and the addresses of further pages.
+			// The steps in the browser use these facts about the store, and the addresses of
+			// further pages.
 			about := map[string]any{
 				"bucket":  bucket,
 				"files":   consoletest.Files(t),
 				"emptied": store.emptied,
-				// The test with memory also takes the pictures of the pages.
+				// Skip the checks of how the page looks, because the test with a bucket in memory
+				// makes them.
 				"looked":        true,
 				"empty":         s.serve("--ui", "--write", empty),
 				"readOnlyEmpty": s.serve("--ui", empty),
@@ -110,7 +113,8 @@ func TestServeUIInABrowser(t *testing.T) {
 	}
 }
 
-// newEmptyFolder returns the address of an empty folder in a location. The location is an address, or the name of one.
+// newEmptyFolder returns the address of an empty folder in a location. name is an address, or the
+// name of a location.
 func newEmptyFolder(t *testing.T, name string) string {
 	t.Helper()
 	const folder = "nothing/"

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// askPage sends a request as the page does.
+// askPage sends a request with the header that the page's script sends.
 func askPage(t *testing.T, method, address, body string) (status int, answer string) {
 	t.Helper()
 	r := request(t, method, address, body)
@@ -19,7 +19,7 @@ func askPage(t *testing.T, method, address, body string) (status int, answer str
 	return ask(t, r)
 }
 
-// bucketOfPage returns the id of the one bucket that a page shows.
+// bucketOfPage returns the id of the bucket that a page shows. The page shows only one.
 func bucketOfPage(t *testing.T, page string) string {
 	t.Helper()
 	_, body := askPage(t, "GET", page+"api/info", "")
@@ -57,7 +57,7 @@ func TestServeUI(t *testing.T) {
 	status, _ = askPage(t, "PUT", page+"api/upload?key=b&"+query, "x")
 	require.Equal(t, http.StatusForbidden, status)
 
-	// Without the path of the page, nothing is found.
+	// Outside of the page's path, the server finds nothing.
 	pageURL, err := url.Parse(page)
 	require.NoError(t, err)
 	for _, path := range []string{"/", "/api/info", "/x/", "/2026/a.txt"} {
@@ -66,8 +66,8 @@ func TestServeUI(t *testing.T) {
 	}
 }
 
-// Without --write, the page of serve --ui refuses to create a link, and does not write the signing key that a link
-// needs.
+// Without --write, the page of serve --ui refuses to create a link. It also does not write the
+// signing key that links need.
 func TestServeUIReadOnlyWritesNothing(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
@@ -137,7 +137,8 @@ func TestServeUILinks(t *testing.T) {
 	require.Equal(t, "text", body)
 }
 
-// The page shows an object from another origin than its own, so that scripts in the object cannot use the page.
+// The page shows an object from an origin that is not the page's. So scripts in the object cannot
+// use the page.
 func TestServeUIBytesOfAnotherOrigin(t *testing.T) {
 	s := newShell(t)
 	bucket := newDirectoryAddress(t)
@@ -150,7 +151,7 @@ func TestServeUIBytesOfAnotherOrigin(t *testing.T) {
 	var object struct{ View string }
 	require.NoError(t, json.Unmarshal([]byte(body), &object))
 
-	// It has another host and port than the page.
+	// The URL has another host and port than the page.
 	pageURL, err := url.Parse(page)
 	require.NoError(t, err)
 	viewURL, err := url.Parse(object.View)

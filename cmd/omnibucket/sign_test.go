@@ -38,7 +38,7 @@ func TestSignUploadIsACurlCommand(t *testing.T) {
 			require.Equal(t, []string{"curl", "-T", "FILE"}, words[:3])
 			require.Contains(t, words, "Content-Type: text/plain")
 
-			// The last word is the URL.
+			// The last word of the command is the URL.
 			address := words[len(words)-1]
 			require.True(t, strings.HasPrefix(address, "http://127.0.0.1:1/.signed/"), address)
 			require.NotContains(t, address, " ")
@@ -74,14 +74,15 @@ func sendSignedCurl(t *testing.T, command, body string) (status int, answer stri
 	return ask(t, r)
 }
 
-// A shell reads a quoted word as it was before.
+// A shell reads a word that ShellQuote has quoted as the word before.
 func TestShellQuote(t *testing.T) {
 	for _, word := range append(hostile, "", "'", "''", "a\nb", "\\", "$(true)") {
 		require.Equal(t, []string{"x", word}, shellWords(t, "x "+serving.ShellQuote(word)))
 	}
 }
 
-// Curl quotes the method, the headers and the URL, and sorts the headers.
+// Curl returns a curl command with quotes around the method, the headers and the URL. The headers
+// are sorted.
 func TestCurl(t *testing.T) {
 	signedURL := &storage.SignedURL{
 		URL:    "http://h/[a]",
@@ -112,7 +113,7 @@ func TestSignAsJSON(t *testing.T) {
 func TestSignRefuses(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
-	// A bucket in memory can sign only if its address has the base of signed URLs.
+	// A bucket in memory can sign only if its address has a base for signed URLs.
 	object := bucket + "/a" + signingBase
 	tests := []struct {
 		name     string

@@ -16,7 +16,8 @@ import (
 // splitLines returns the lines of a text.
 func splitLines(text string) []string { return strings.Split(strings.TrimSuffix(text, "\n"), "\n") }
 
-// stat prints the attributes of an object in aligned lines, or with --json as one object.
+// stat prints the attributes of an object in aligned lines. With --json, it prints them as one JSON
+// object.
 func TestStat(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
@@ -49,7 +50,8 @@ func TestStat(t *testing.T) {
 	require.False(t, attrs.Modified.IsZero())
 }
 
-// stat prints the number of tags, which a copy keeps unless it has tags of its own.
+// stat prints the number of tags. A copy keeps the tags of its source, unless the command gives it
+// tags of its own.
 func TestStatShowsTags(t *testing.T) {
 	s := newShell(t)
 	src := newDirectoryAddress(t)
@@ -114,7 +116,7 @@ func TestStatOfABucket(t *testing.T) {
 	require.Equal(t, path.Base(bucket), info.Name)
 	require.True(t, info.Versioning)
 
-	// A bucket has no --version, and must exist.
+	// stat refuses --version for a bucket, and fails if the bucket does not exist.
 	s.requireExit(exitUsage, "stat", "--version", "1", bucket)
 	s.requireExit(exitNotFound, "stat", bucket+"-none")
 }

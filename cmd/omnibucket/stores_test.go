@@ -60,7 +60,8 @@ func randomBucketName() string {
 	return "cli-" + hex.EncodeToString(random[:])
 }
 
-// The newer commands work on real servers, and rb --force removes a bucket with whatever they leave.
+// The newer commands work on real servers. rb --force removes a bucket with everything that these
+// commands leave in it.
 func TestRealServersNewCommands(t *testing.T) {
 	for _, store := range realStores {
 		t.Run(store.name, func(t *testing.T) {
@@ -139,7 +140,8 @@ func requireNewCommandsWork(t *testing.T, s *shell) {
 
 const exitKilled = -1 // of a process that was ended by a signal
 
-// startAndKill starts the program with these arguments and kills it after the wait, unless it ends before.
+// startAndKill starts the program with these arguments, and kills it after the wait if it has not
+// ended.
 func startAndKill(t *testing.T, wait time.Duration, args ...string) (exitCode int, stderr string) {
 	t.Helper()
 	process, stdin, stdout := startProcess(t, args...)
@@ -169,19 +171,20 @@ func TestMvKilledOnRealServers(t *testing.T) {
 			}
 			s.run("cp", "-r", dir+"/", "box:from")
 
-			// Each mv runs longer than the one before it, until one has nothing left to move.
+			// Each mv gets more time than the one before it. The last one has nothing left to move.
 			kills := 0
 			for wait := 20 * time.Millisecond; wait < time.Minute; wait += wait / 3 {
 				exitCode, stderr := startAndKill(t, wait, "mv", "-r", "box:from/", "box:to")
 
-				// Each object has its name in at least one of the folders.
+				// Each object is in at least one of the two folders.
 				names := map[string]bool{}
 				for key := range strings.FieldsSeq(s.run("find", "box:")) {
 					names[path.Base(key)] = true
 				}
 				require.Len(t, names, objects)
 
-				// If the killed mv before this one has moved everything, this one finds nothing.
+				// The mv before this one may have moved everything before it was killed. Then this
+				// one finds nothing.
 				if exitCode == exitOK || exitCode == exitNotFound {
 					break
 				}
@@ -197,7 +200,7 @@ func TestMvKilledOnRealServers(t *testing.T) {
 	}
 }
 
-// hashOf stores a text as box:photos/2, and returns what hash prints.
+// hashOf stores a text as box:photos/2, and returns what the command "hash" prints.
 func hashOf(s *shell, text string) string {
 	s.t.Helper()
 	s.put("box:photos/2", text)

@@ -7,7 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// sync writes a cache file about the files that are the same, but not with --verify or --dry-run.
+// sync writes a cache file with the files that are the same in source and destination. With
+// --verify or --dry-run, it writes none.
 func TestSyncVerify(t *testing.T) {
 	tests := []struct {
 		name      string

@@ -34,14 +34,14 @@ func TestSync(t *testing.T) {
 	require.Equal(t, []string{"transferred a", "transferred b/c", "transferred e é/f?"}, changes)
 	require.Regexp(t, `^3 transferred \(3 B\), 0 the same in \S+, .+/s\n$`, report)
 
-	// Sync this bucket to another one, and that one to a directory.
+	// Sync this bucket to a second one, and the second one to a directory.
 	_, report = s.runSync(first+"/site", second+"#copy/")
 	require.Contains(t, report, "3 transferred")
 	_, report = s.runSync(second+"#copy", back)
 	require.Contains(t, report, "3 transferred")
 	require.Equal(t, "f", readFile(t, filepath.Join(back, "e é", "f?")))
 
-	// Copies of copies are still the same.
+	// A sync of copies of copies finds no difference.
 	_, report = s.runSync(back, first+"/site/")
 	require.Contains(t, report, "0 transferred (0 B), 3 the same")
 
@@ -49,7 +49,7 @@ func TestSync(t *testing.T) {
 	_, report = s.runSync("--include", "b/**", "--checksum", "--concurrency", "2", dir, first+"/part")
 	require.Contains(t, report, "2 transferred")
 
-	// Only the file that was excluded at first is transferred.
+	// Only b/d.tmp, which the first sync excluded, is transferred.
 	_, report = s.runSync(dir, back)
 	require.Contains(t, report, "1 transferred")
 }
@@ -71,7 +71,8 @@ func TestSyncRemovesFilesThatTheSourceLacks(t *testing.T) {
 	require.Contains(t, report, "dry run: 1 transferred")
 	require.Equal(t, before, s.run("ls", "-r", "-l", bucket), "a dry run changes nothing")
 
-	// sync itself does the same. It removes neither what is excluded nor what is beside the destination.
+	// sync does what its dry run has printed. It keeps excluded files, and objects beside the
+	// destination.
 	s.runSync("--delete", "--exclude", "kept", dir, bucket+"/site")
 	require.Equal(t, "site-other\nsite/a\nsite/kept/x\n", s.run("ls", "-r", bucket))
 }
@@ -181,7 +182,8 @@ func TestSyncFollowsLinks(t *testing.T) {
 	require.Equal(t, "a", s.run("cat", bucket+"/link"))
 }
 
-// sync --delete refuses an empty source without --empty-source, so that a misspelled name removes nothing.
+// sync --delete refuses an empty source without --empty-source, because the name of the source may
+// be misspelled.
 func TestSyncEmptySourceRemovesNothing(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
@@ -208,7 +210,7 @@ func TestSyncEmptySourceRemovesNothing(t *testing.T) {
 			s := s.inSubtest(t)
 			writeFiles(t, dir, map[string]string{"a": "a"})
 
-			// sync --delete fails and removes nothing from a directory or a bucket.
+			// sync --delete fails. It removes nothing from a directory or a bucket.
 			for _, dryRun := range []string{"--dry-run=false", "--dry-run"} {
 				stdout, stderr := s.requireExit(exitNotFound, "sync", "--delete", dryRun, tt.source, dir)
 				require.Empty(t, stdout)
@@ -230,7 +232,7 @@ func TestSyncEmptySourceRemovesNothing(t *testing.T) {
 	}
 }
 
-// An invalid address is not taken for a local path, so that a job with a missing variable fails.
+// An invalid address is not taken for a local path. So a job with a missing variable fails.
 func TestInvalidAddressIsNoPath(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
@@ -275,7 +277,7 @@ func TestInvalidAddressIsNoPath(t *testing.T) {
 	require.Len(t, entries, 1, "nothing was created")
 }
 
-// A path whose name has a colon must begin with "./".
+// A local path with a colon in its name must begin with "./".
 func TestPathWithAColon(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
@@ -323,8 +325,8 @@ func TestSyncNeverRemovesItsOwnSource(t *testing.T) {
 	}
 }
 
-// sync refuses a directory for --resume, --journal or --backup-dir that is empty, is no bucket, or overlaps with the
-// source or the destination. Then it writes nothing.
+// sync refuses a directory for --resume, --journal or --backup-dir that is empty, is no bucket, or
+// overlaps with the source or the destination. In these cases, it writes nothing.
 func TestSyncInvalidPlaces(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
@@ -332,7 +334,7 @@ func TestSyncInvalidPlaces(t *testing.T) {
 	writeFiles(t, dir, map[string]string{"files/a": "a"})
 	s.setLocation("box", newMemoryAddress(t))
 
-	// The location unknown: does not exist.
+	// The location "unknown:" does not exist.
 	for _, flag := range [][]string{
 		{"--resume", ""},
 		{"--backup-dir", ""},

@@ -35,11 +35,11 @@ func TestTag(t *testing.T) {
 		s.run("tag", "--clear", "--set", "z=1", "box:p/a")
 		require.Equal(t, "p/a  z=1\n", s.run("tag", "box:p/a"))
 
-		// After --clear alone, it has none.
+		// After --clear alone, the object has no tag.
 		s.run("tag", "--clear", "box:p/a")
 		require.Equal(t, "p/a\n", s.run("tag", "box:p/a"))
 
-		// Each change is an event.
+		// With --json, tag prints each change as an event.
 		lines, _ := s.events(exitOK, "tag", "--set", "a=b", "box:p/a")
 		require.Equal(t, []map[string]any{{"event": "changed", "key": "p/a"}}, lines)
 	}

@@ -50,7 +50,7 @@ func (w *terminal) tmux(args ...string) string {
 // screen returns the text of the window.
 func (w *terminal) screen() string { return w.tmux("capture-pane", "-p") }
 
-// The method types enters a text, and then presses the keys.
+// The method types enters a text into the terminal, and then presses the keys.
 func (w *terminal) types(text string, keys ...string) {
 	w.t.Helper()
 	w.tmux("send-keys", "-l", text)
@@ -59,7 +59,7 @@ func (w *terminal) types(text string, keys ...string) {
 	}
 }
 
-// shows waits until the screen satisfies a condition, and returns it.
+// shows waits until the screen satisfies a condition, and returns the text of the screen.
 func (w *terminal) shows(what string, condition func(screen string) bool) string {
 	w.t.Helper()
 	screen := ""
@@ -73,7 +73,7 @@ func (w *terminal) shows(what string, condition func(screen string) bool) string
 	return ""
 }
 
-// showsText waits until the screen has a text, and returns it.
+// showsText waits until the screen has a text, and returns the whole text of the screen.
 func (w *terminal) showsText(text string) string {
 	w.t.Helper()
 	return w.shows(text, func(screen string) bool { return strings.Contains(screen, text) })
@@ -135,7 +135,8 @@ func TestTerminalControlC(t *testing.T) {
 	require.NoFileExists(t, filepath.Join(w.dir, "out", "a"))
 }
 
-// The shells that complete. PowerShell is missing: no machine of the tests has it.
+// completingShells has the shells in which completion is tested. PowerShell is missing, because no
+// machine of the tests has it.
 var completingShells = []struct {
 	name  string
 	start []string
@@ -168,7 +169,8 @@ func TestCompletionInShells(t *testing.T) {
 	}
 }
 
-// testCompletion types beginnings of arguments and the tab key, and expects the whole arguments.
+// testCompletion types the beginning of an argument and presses the tab key. The shell must
+// complete the argument.
 func testCompletion(t *testing.T, start []string, load string) {
 	w := newTerminal(t, start...)
 	writeFiles(t, w.dir, map[string]string{
@@ -205,14 +207,14 @@ func testCompletion(t *testing.T, start []string, load string) {
 	}
 }
 
-// commandsAsNames are names of files that would create the file pwned if a shell executed them. Each begins with a
-// different letter.
+// commandsAsNames has names of files. If a shell executed a name, it would create the file pwned.
+// Each name begins with another letter.
 var commandsAsNames = []string{
 	"a$(touch${IFS}pwned)", "b`touch${IFS}pwned`", "c;touch pwned;", "d&touch pwned&", "e|touch pwned|", "f'$(touch pwned)'", `g"$(touch pwned)"`,
 	"h>pwned>", "i(touch pwned)", "j\ntouch pwned\n", "k <(touch pwned) ", `l\\$(touch pwned)`, "m-x=$(touch${IFS}pwned)=", "n {x,$(touch pwned)} ", "o !$(touch pwned) ",
 }
 
-// waitsForEnd waits until the command text has ended: the shell then executes a command that prints next on an empty
+// waitsForEnd waits until the command in text has ended. Then the shell prints next on an empty
 // screen.
 func (w *terminal) waitsForEnd(text, next string) {
 	w.t.Helper()
@@ -225,7 +227,7 @@ func (w *terminal) waitsForEnd(text, next string) {
 		return
 	}
 
-	// readline has opened a quote for a file name of several lines.
+	// readline has opened a quote, because the file name has several lines.
 	w.types("", "C-c")
 	w.shows("a prompt", func(screen string) bool { return strings.HasSuffix(strings.TrimSpace(screen), "\n>") })
 	w.types("clear; echo "+next, "Enter")
@@ -239,8 +241,9 @@ func TestCompletionIsNotExecuted(t *testing.T) {
 			testserver.Program(t, shell.name)
 			w := newTerminal(t, shell.start...)
 			writeFiles(t, w.dir, map[string]string{"disk/pair x1": "", "disk/pair x2": ""})
-			// Each name begins with another letter, and would create the file pwned if a shell executed it. There are two
-			// files and two folders of each, so that a shell completes their common beginning.
+			// Each name begins with another letter, and would create the file pwned if a shell
+			// executed it. Two files and two folders have each name as their common beginning,
+			// which a shell completes.
 			for _, name := range commandsAsNames {
 				writeFiles(t, w.dir, map[string]string{
 					"disk/" + name + "1":        "",
@@ -253,7 +256,7 @@ func TestCompletionIsNotExecuted(t *testing.T) {
 			w.types(shell.load+"; omnibucket config add disk ./disk; clear; echo ready", "Enter")
 			w.shows("ready", func(screen string) bool { return strings.HasPrefix(screen, "ready\n") })
 
-			// These command lines are completed: within quotes, and from the first letter of each name.
+			// The shell completes arguments within quotes, and from the first letter of each name.
 			texts := []string{
 				"omnibucket ls disk:pair\\ x",
 				"omnibucket cp 'disk:a$(touch pwned)1' disk:pair",
@@ -269,7 +272,7 @@ func TestCompletionIsNotExecuted(t *testing.T) {
 
 			for i, text := range texts {
 				w.types(text, "Tab", "Tab")
-				// In fish, the first Enter chooses a name.
+				// In fish, the first Enter chooses a name from a list.
 				closingQuote := strings.Repeat("'", strings.Count(text, "'")%2)
 				w.types(closingQuote, "Enter", "Enter")
 

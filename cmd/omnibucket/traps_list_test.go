@@ -13,8 +13,9 @@ import (
 // A trap is a defect that the library, the program or a document once had.
 type trap struct {
 	what string
-	// test is the function that shows that the defect is gone. It is in this package or, if the field in is set, in
-	// another one. A name with spaces is the name of a case of the conformance suite.
+	// test is the function that shows that the defect is gone. It is in this package, or in the
+	// directory that the field in names. A name with spaces is that of a case of the conformance
+	// suite.
 	test string
 	in   string // a directory of the repository
 	why  string // why no command can show it, if in is set
@@ -115,7 +116,8 @@ var traps = []trap{
 	{what: "Windows: a key below another key hangs", why: "it needs Windows code: make wine runs the suite there"},
 }
 
-// testSource returns the directory of the test of a defect, and the text in a file there that declares the test.
+// testSource returns the directory with the test of a defect, and the text by which a file there
+// declares the test.
 func (d trap) testSource() (dir, declaration string) {
 	dir = "."
 	if d.in != "" {
@@ -129,8 +131,9 @@ func (d trap) testSource() (dir, declaration string) {
 	return dir, "func " + d.test + "("
 }
 
-// Each defect in the list traps has a test in this package, which shows by a command that the defect is gone. Otherwise,
-// the list says why no command can show it, and may name a test in another package.
+// Each defect in the list traps has a test in this package. The test runs a command to show that
+// the defect is gone. Otherwise, the list says why no command can show it, and may name a test in
+// another package.
 func TestTrapsHaveTests(t *testing.T) {
 	const defects = 86
 	require.Len(t, traps, defects)
@@ -155,7 +158,7 @@ func TestTrapsHaveTests(t *testing.T) {
 	}
 }
 
-// sourceContains reports whether a Go file of a directory, other than this one, contains text.
+// sourceContains reports whether a Go file in a directory contains text. It ignores this file.
 func sourceContains(t *testing.T, dir, text string) bool {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "*.go"))

@@ -66,14 +66,14 @@ func TestSyncThrottled(t *testing.T) {
 	require.Len(t, splitLines(s.run("ls", "-r", "box:")), files)
 }
 
-// If the first or the second page of a listing fails, the command fails and removes nothing, so that nobody takes the
-// bucket for empty.
+// If the first or the second page of a listing fails, the command fails and removes nothing.
+// Otherwise somebody could take the bucket for empty.
 func TestListingFailsIsNoEmptyBucket(t *testing.T) {
 	s := newShell(t)
 	server := s.startS3Location("box", s3server.Config{Limits: s3server.Limits{MaxPage: 2}})
 	backup := t.TempDir()
 	for _, goodPages := range []int{0, 1} {
-		// The listing has two pages, and the one after the good ones fails.
+		// The listing has two pages. goodPages of them succeed, and the next one fails.
 		fault := s3server.Fail("ListObjectsV2", "AccessDenied")
 		fault.Skip = goodPages
 		for _, args := range [][]string{
@@ -129,12 +129,13 @@ func TestCpDamagedDownloadLeavesNoFile(t *testing.T) {
 		require.Empty(t, entries, args)
 	}
 
-	// mv has not removed its source either.
+	// mv has kept its source, too.
 	server.ClearFaults()
 	require.Equal(t, "0123456789", s.run("cat", "box:in/a"))
 }
 
-// If one setting of a bucket may not be read, the others are still printed, and a note names the missing permission.
+// If the user has no permission to read one setting of a bucket, the other settings are still
+// printed. A note names the missing permission.
 func TestBucketSettingsForbidden(t *testing.T) {
 	s := newShell(t)
 	server := s.startS3Location("box", s3server.Config{})

@@ -17,8 +17,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// startServerWithoutUnderscores makes box: a bucket of a server that returns "-" for each "_" in the names
-// of metadata, as Ceph before Quincy does.
+// startServerWithoutUnderscores makes "box:" a bucket on a server that returns "-" for each "_" in
+// the names of metadata. Ceph before Quincy does this.
 func startServerWithoutUnderscores(t *testing.T, s *shell) {
 	t.Helper()
 	server := s.startS3Location("box", s3server.Config{})
@@ -52,7 +52,7 @@ func startServerWithoutUnderscores(t *testing.T, s *shell) {
 // shown.
 func TestMetadataRenamedByTheServer(t *testing.T) {
 	s := newShell(t)
-	// The server of box: returns "-" for "_". ceph: is the same bucket with a profile.
+	// The server of "box:" returns "-" for "_". "ceph:" is the same bucket with the profile ceph.
 	startServerWithoutUnderscores(t, s)
 	s.setLocation("ceph", s.addressOf("box")+"&profile=ceph")
 
@@ -197,13 +197,13 @@ func TestCpSourceChangeIsNoFailedCondition(t *testing.T) {
 	sourceServer.ClearFaults()
 	require.Equal(t, "a", s.run("cat", "source:a"))
 
-	// The condition fails only if the target exists, as after this copy.
+	// The condition fails only if the target exists. It exists after this copy.
 	s.run("cp", "--if-absent", "source:a", "target:a")
 	s.requireExit(exitPrecondition, "cp", "--if-absent", "source:a", "target:a")
 }
 
-// startGCSLocation starts a server of Google's protocol, whose responses depend on the path and on the prefix in the
-// query. It makes the name of the location stand for a bucket of the server.
+// startGCSLocation starts a server with Google's protocol. Its responses depend on the path and on
+// the parameter prefix. startGCSLocation makes the location a bucket of the server.
 func (s *shell) startGCSLocation(name string, respond func(path, prefix string) (status int, body string)) {
 	s.t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -219,17 +219,17 @@ func (s *shell) startGCSLocation(name string, respond func(path, prefix string) 
 // If a server returns "a/" both as an object and as a prefix, as Google's test server does, ls prints it once.
 func TestLsFolderBesideAnObject(t *testing.T) {
 	s := newShell(t)
-	// item returns an object in a response of the server.
+	// item returns the JSON of an object, as in a response of the server.
 	item := func(name string) string {
 		return `{"name":"` + name + `","bucket":"photos","size":"0","generation":"1","metageneration":"1",` +
 			`"updated":"2026-11-21T08:00:00Z"}`
 	}
 	s.startGCSLocation("box", func(_, prefix string) (int, string) {
-		// The folder a/ has the object x.
+		// The folder a/ has its marker a/ and the object a/x.
 		if strings.HasPrefix(prefix, "a/") {
 			return http.StatusOK, `{"kind":"storage#objects","items":[` + item("a/") + `,` + item("a/x") + `]}`
 		}
-		// The bucket has a/, twice, and the object b.
+		// The bucket has a/ as an object and as a prefix, and the object b.
 		return http.StatusOK, `{"kind":"storage#objects","items":[` + item("a/") + `,` + item("b") + `],"prefixes":["a/"]}`
 	})
 	require.Equal(t, "a/\nb\n", s.run("ls", "box:"))
@@ -256,7 +256,8 @@ func TestMissingObjectIsNoMissingBucket(t *testing.T) {
 	}
 }
 
-// ls does not send a key of --start-after that is before the folder, because some servers then list nothing.
+// If the key of --start-after is before the folder, ls does not send the key. Some servers would
+// then list nothing.
 func TestLsStartBeforeTheFolder(t *testing.T) {
 	s := newShell(t)
 	server := s.startS3Location("box", s3server.Config{})
@@ -289,7 +290,7 @@ func TestCredentialsServiceFails(t *testing.T) {
 	t.Setenv("AWS_ENDPOINT_URL_STS", sts.URL)
 	t.Setenv("AWS_MAX_ATTEMPTS", "1")
 
-	// Setenv restores the variable after the test.
+	// t.Setenv makes the test restore the variable that is then removed.
 	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} {
 		t.Setenv(name, "")
 		require.NoError(t, os.Unsetenv(name))
@@ -300,7 +301,7 @@ func TestCredentialsServiceFails(t *testing.T) {
 	require.NotContains(t, stderr, "unauthenticated")
 }
 
-// sign takes the region from a host of Amazon, in any of its partitions.
+// sign takes the region from the name of an Amazon host, in any partition of AWS.
 func TestSignForHostsOfAmazon(t *testing.T) {
 	s := newShell(t)
 	t.Setenv("AWS_ACCESS_KEY_ID", "key")

@@ -56,21 +56,21 @@ func TestCpKeepsTheModeOfAFile(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 
-	// Three files have a mode of their own.
+	// The mode of these three files is not the default.
 	names := []string{"object", "file", "moved"}
 	for _, name := range names {
 		writeFiles(t, dir, map[string]string{name: "old"})
 		require.NoError(t, os.Chmod(filepath.Join(dir, name), 0o600))
 	}
 
-	// A write to the bucket, cp and mv each replace one of them.
+	// A write to the bucket, cp and mv each replace one of the files.
 	src := newMemoryAddress(t)
 	s.put(src+"/a", "new")
 	s.put("file://"+filepath.ToSlash(dir)+"#object", "new")
 	s.run("cp", src+"/a", filepath.Join(dir, "file"))
 	s.run("mv", src+"/a", filepath.Join(dir, "moved"))
 
-	// They have new content and the old mode.
+	// The files have the new content and the old mode.
 	for _, name := range names {
 		path := filepath.Join(dir, name)
 		require.Equal(t, "new", readFile(t, path))
@@ -168,7 +168,8 @@ func TestSignBindsNoUnaskedType(t *testing.T) {
 	require.NotContains(t, s.run("sign", "--upload", key), "Content-Type")
 }
 
-// Every command works with folders that the consoles of S3 and Google create: objects whose keys end in a slash.
+// The consoles of S3 and Google create folders as objects whose keys end in a slash. Every command
+// works with them.
 func TestFolderMarkersStopNoCommand(t *testing.T) {
 	s := newShell(t)
 	newBoxWithFolderMarkers(t, s, "mark/inner/") // a bucket with a folder that has no other objects
@@ -194,7 +195,8 @@ func TestFolderMarkersStopNoCommand(t *testing.T) {
 	s.requireExit(exitNotFound, "ls", "box:mark")
 }
 
-// If the clock of the writer was fast, so that the time of the object is in the future, sync still copies later edits.
+// The clock of a writer was fast, so the time of the object is in the future. sync still copies
+// later edits.
 func TestSyncObjectOfTheFuture(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
@@ -222,7 +224,8 @@ func TestCpInputFails(t *testing.T) {
 		s.setLocation("box", address)
 		s.put("box:old", "old")
 
-		// Half of the content can be read. One copy would make an object, and the other would replace one.
+		// Half of the content can be read. Without the error, one copy would create an object, and
+		// the other would replace one.
 		for _, key := range []string{"new", "old"} {
 			errReader := iotest.ErrReader(errors.New("the tape is torn"))
 			stdin := io.MultiReader(strings.NewReader("half"), errReader)
@@ -246,7 +249,7 @@ func TestRbFailureKeepsSettings(t *testing.T) {
 	s.run("mb", "--versioned", "--public", bucket)
 	s.put(bucket+"#a", "one")
 
-	// The first signature creates a key.
+	// The first signature creates a signing key.
 	s.run("sign", bucket+signingBase+"#a")
 	keyFile := filepath.Join(dir, "kept", ".omnibucket", "signing.key")
 	key := readFile(t, keyFile)
@@ -257,14 +260,14 @@ func TestRbFailureKeepsSettings(t *testing.T) {
 	require.Regexp(t, `(?m)^public +true$`, s.run("bucket", bucket))
 	require.Equal(t, key, readFile(t, keyFile))
 
-	// The bucket still has versions, so that a removed object can be brought back.
+	// The bucket still has versions, so undelete can bring back a removed object.
 	s.run("rm", bucket+"#a")
 	s.requireExit(exitOK, "undelete", bucket+"#a")
 	require.Equal(t, "one", s.run("cat", bucket+"#a"))
 }
 
-// Metadata with control characters, invalid UTF-8 or spaces at its ends must be percent-encoded. Some stores trim such
-// values, and some cut them off at the character.
+// Metadata with control characters, invalid UTF-8 or spaces at its ends must be percent-encoded.
+// Some stores trim such values, and some cut them off at a control character.
 func TestMetadataEncoded(t *testing.T) {
 	tests := []struct{ value, encoded string }{
 		{value: " leading.txt", encoded: "%20leading.txt"},
@@ -289,7 +292,8 @@ func TestMetadataEncoded(t *testing.T) {
 	}
 }
 
-// With sidecars, attributes survive a copy of the files by zip, tar or cp -r, which copy no extended attributes.
+// With sidecars, attributes survive a copy of the files by zip, tar or cp -r. These programs copy
+// no extended attributes.
 func TestAttributesInACopyOfTheFiles(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
@@ -334,7 +338,7 @@ func TestCpTemporaryFileVanishes(t *testing.T) {
 		}
 	}
 
-	// Remove the file before the content ends.
+	// Remove the temporary file before the content ends.
 	require.NoError(t, os.RemoveAll(temporary))
 	require.NoError(t, stdin.Close())
 	require.Equal(t, exitFailure, waitForExit(t, process))
@@ -384,8 +388,8 @@ func TestOpenFilesOfManyBuckets(t *testing.T) {
 	require.Contains(t, string(output), fmt.Sprintf("%d commands, 0 failed", buckets*uploads))
 }
 
-// A file is synced to the disk before it gets its name, and its directory afterwards, so that a power failure leaves
-// no incomplete file. With --no-sync, neither is synced.
+// cp and sync sync a file to the disk before it gets its name, and then the directory. So a power
+// failure leaves no incomplete file. With --no-sync, they sync neither.
 func TestDurabilityOrder(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
@@ -400,7 +404,8 @@ func TestDurabilityOrder(t *testing.T) {
 	}{
 		{name: "cp", args: []string{"cp", bucket + "#in/a", filepath.Join(dir, "a")}, wantSync: true},
 		{
-			// Without --verify, the last rename would be that of a cache file, which needs no sync.
+			// Without --verify, the last rename would be that of a cache file, and such a file
+			// needs no sync.
 			name:     "sync",
 			args:     []string{"sync", "--verify", bucket + "#in", filepath.Join(dir, "synced")},
 			wantSync: true,
@@ -427,7 +432,8 @@ func TestDurabilityOrder(t *testing.T) {
 	}
 }
 
-// traceFileCalls runs the program, and returns its system calls that sync or rename files, one a line.
+// traceFileCalls runs the program. It returns the system calls that sync or rename files, one in
+// each line.
 func traceFileCalls(t *testing.T, args ...string) string {
 	t.Helper()
 	program, err := os.Executable()

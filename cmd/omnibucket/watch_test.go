@@ -19,7 +19,7 @@ type syncSummary struct {
 	Failed      int    `json:"failed"`
 }
 
-// nextSummary reads the output until a sync has ended.
+// nextSummary reads the output up to the next summary of a sync, and returns it.
 func nextSummary(t *testing.T, r *bufio.Reader) syncSummary {
 	t.Helper()
 	for {
@@ -109,7 +109,8 @@ func TestSyncWatchCopiesEachChange(t *testing.T) {
 		require.Equal(t, tt.want, nextSummaryWithChanges(t, lines), tt.name)
 	}
 
-	// An interrupt ends the process. The bucket has the files that were not removed or excluded.
+	// An interrupt ends the process. The bucket has the files that were neither removed nor
+	// excluded.
 	require.NoError(t, process.Process.Signal(os.Interrupt))
 	_, err := io.Copy(io.Discard, lines)
 	require.NoError(t, err)
@@ -117,7 +118,8 @@ func TestSyncWatchCopiesEachChange(t *testing.T) {
 	require.Equal(t, "a\nother/b\n", newShell(t).run("find", bucket))
 }
 
-// If a file cannot be stored, sync --watch continues with the next change. It ends if its directory is removed.
+// If a file cannot be stored, sync --watch continues with the next change. It ends when its
+// directory is removed.
 func TestSyncWatchSyncsAfterAFailureAgain(t *testing.T) {
 	dir := t.TempDir()
 	bucket := newDirectoryAddress(t)

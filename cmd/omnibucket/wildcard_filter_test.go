@@ -15,7 +15,7 @@ func TestFiltersWithWildcards(t *testing.T) {
 	s.putKeysAsContent("box:", "in/keep/a", "in/keep/deep/b", "in/other/c", "in/top")
 	s.setLocation("in", bucket+"/in")
 
-	// Each form of the pattern leaves these keys.
+	// Each of these patterns for --exclude leaves these keys.
 	want := []string{"in/other/c", "in/top"}
 	for _, exclude := range []string{"keep/", "/keep/**", "keep/**"} {
 		for _, args := range [][]string{
@@ -41,8 +41,8 @@ func TestFiltersWithWildcards(t *testing.T) {
 	require.Equal(t, "copy/keep/deep/b\n", s.run("ls", "-r", "box:copy"))
 }
 
-// The destination of mv may be a folder beside the objects, or one that the pattern matches too. As in a shell, mv moves
-// the objects into it, and what is already in it stays.
+// The destination of mv may be a folder beside the objects, or a folder that the pattern matches,
+// too. As in a shell, mv moves the objects into it, and keeps what is already there.
 func TestMvIntoAFolderBesideTheObjects(t *testing.T) {
 	tests := []struct {
 		name        string
@@ -89,8 +89,8 @@ func TestMvIntoAFolderBesideTheObjects(t *testing.T) {
 	}
 }
 
-// mv refuses to move a folder below itself or objects onto themselves. Without anything else to move, it changes
-// nothing.
+// mv refuses to move a folder below itself, or objects onto themselves. If there is nothing else to
+// move, mv changes nothing.
 func TestMvOntoItself(t *testing.T) {
 	s := newShell(t)
 	s.setLocation("box", newMemoryAddress(t))

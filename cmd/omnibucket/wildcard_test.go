@@ -110,7 +110,7 @@ func TestWildcardEscapedIsLiteral(t *testing.T) {
 	}
 }
 
-// A percent-encoded wildcard, and any wildcard with --literal, stands for itself.
+// In an argument, a percent-encoded wildcard is literal. With --literal, any wildcard is.
 func TestWildcardEscapedInACommand(t *testing.T) {
 	s := newShell(t)
 	bucket := newDirectoryAddress(t)
@@ -122,7 +122,8 @@ func TestWildcardEscapedInACommand(t *testing.T) {
 	require.Equal(t, "a*\n", s.run("ls", "--literal", "box:a*"))
 }
 
-// Wildcards that match nothing are an error, so that a script does not believe that a command did something.
+// Wildcards that match nothing are an error. Otherwise a script could believe that a command did
+// something.
 func TestWildcardsMatchNothing(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
@@ -203,7 +204,8 @@ func TestWildcardsOfCommandsThatRead(t *testing.T) {
 	}
 }
 
-// cp expands the wildcards of its source. Below the destination, names begin at the folder with the first wildcard.
+// cp expands the wildcards in its source. Below the destination, the name of a copy begins at the
+// first segment with a wildcard.
 func TestWildcardsOfCp(t *testing.T) {
 	for _, address := range []string{newMemoryAddress(t), newDirectoryAddress(t)} {
 		s := newShell(t)
@@ -211,11 +213,11 @@ func TestWildcardsOfCp(t *testing.T) {
 		putPhotos(s)
 		dir := t.TempDir()
 
-		// Objects in one folder.
+		// Copy objects in one folder.
 		s.run("cp", "box:*.jpg", dir)
 		require.Equal(t, "b.jpg", readFile(t, filepath.Join(dir, "b.jpg")))
 
-		// Objects at any depth. The folder photos is not part of the names.
+		// Copy objects at any depth. The folder photos is not part of their new names.
 		s.run("cp", "box:photos/**/*.jpg", filepath.Join(dir, "new")+"/")
 		require.Equal(t, "photos/2026/deep/3.jpg", readFile(t, filepath.Join(dir, "new", "2026", "deep", "3.jpg")))
 		require.NoFileExists(t, filepath.Join(dir, "photos"))
@@ -225,7 +227,7 @@ func TestWildcardsOfCp(t *testing.T) {
 		require.FileExists(t, filepath.Join(dir, "tree", "2026", "2.png"))
 		require.FileExists(t, filepath.Join(dir, "tree", "2026", "deep", "3.jpg"))
 
-		// Several sources need a folder as their destination, whose name is no pattern.
+		// If there are several sources, the destination must be a folder. Its name is no pattern.
 		s.requireExit(exitUsage, "cp", "box:*.jpg", filepath.Join(dir, "none"))
 		s.requireExit(exitUsage, "cp", "box:?.jpg", "box:*/")
 
@@ -255,7 +257,7 @@ func TestWildcardsOfMvAndRm(t *testing.T) {
 	}
 }
 
-// If the wildcards of one argument match nothing, cat prints the others and then fails.
+// If the wildcards of one argument match nothing, cat prints its other arguments and then fails.
 func TestWildcardsOneFailure(t *testing.T) {
 	s := newShell(t)
 	s.setLocation("box", newMemoryAddress(t))
@@ -307,7 +309,7 @@ func TestWildcardsOfAPath(t *testing.T) {
 	s.run("cp", "./**/*.jpg", bucket+"/all/")
 	require.Equal(t, "all/a.jpg\nall/b.jpg\nall/sub/1.jpg\nall/sub/deep/2.jpg\n", s.run("ls", "-r", bucket+"/all"))
 
-	// Other commands expand them, too.
+	// Other commands expand wildcards of local paths, too.
 	s.run("mv", "-r", "./s*", bucket+"/moved/")
 	require.Equal(t, "moved/sub/1.jpg\nmoved/sub/deep/2.jpg\n", s.run("ls", "-r", bucket+"/moved"))
 	require.NoFileExists(t, "sub/1.jpg")
@@ -320,12 +322,12 @@ func TestWildcardsOfAPath(t *testing.T) {
 	s.run("rm", "./*.png")
 	require.NoFileExists(t, "c.png")
 
-	// A file has exactly this name, so that the class [x] does not match x.txt.
+	// A file has exactly the name [x].txt, so [x] is no class that matches x.txt.
 	writeFiles(t, dir, map[string]string{"[x].txt": "x", "x.txt": "other"})
 	s.run("cp", "[x].txt", bucket)
 	require.Equal(t, "x", s.run("cat", "--literal", bucket+"/[x].txt"))
 
-	// Even a file whose name is an asterisk comes before the pattern.
+	// Even if the name of a file is an asterisk, the argument means this file and not the pattern.
 	writeFiles(t, dir, map[string]string{"*": "star"})
 	require.Equal(t, "star", s.run("cat", "./*"))
 	s.run("rm", "./*")
@@ -414,7 +416,7 @@ func TestWildcardsCopyIntoAndOutOfAFolder(t *testing.T) {
 	}
 }
 
-// cp -r refuses a copy that would replace its own source: here, a/a/1 would become a/1.
+// cp -r refuses a copy that would replace its own source. Here, a/a/1 would become a/1.
 func TestWildcardsOfOverlappingFolders(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
