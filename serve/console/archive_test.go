@@ -17,7 +17,8 @@ import (
 	"github.com/omnibucket/storage/serve/console"
 )
 
-// zipped returns the files in an archive that the page downloads from an address, by their names.
+// zipped downloads an archive from an address, as the page does. It returns the texts of the files
+// by their names.
 func (f *fixture) zipped(t *testing.T, address string) map[string]string {
 	t.Helper()
 	w := f.visit("/"+address, func(r *http.Request) {
@@ -37,10 +38,10 @@ func (f *fixture) zipped(t *testing.T, address string) map[string]string {
 	return files
 }
 
-// An archive has the selected objects, and those of the selected folders. Names in it begin below the
-// folder that the page shows.
+// An archive has the selected objects, and the objects in the selected folders. The names in it are
+// relative to the folder that the page shows.
 func TestArchive(t *testing.T) {
-	// The bucket has markers of folders, and files whose text tells their key.
+	// The bucket has markers of folders, and files. The text of each file contains its key.
 	f := newFixture(t, console.Config{Token: "secret"})
 	f.putMarker(t, "2026/")
 	f.putMarker(t, "2026/june/")
@@ -95,7 +96,7 @@ func TestArchive(t *testing.T) {
 			require.Equal(t, 200, status, answer)
 			require.EqualValues(t, len(tt.wantFiles), answer["objects"])
 
-			// The archive has exactly the files, with their texts.
+			// The archive has exactly the expected files, with their texts.
 			files := f.zipped(t, answer["download"].(string))
 			require.Len(t, files, len(tt.wantFiles))
 			prefix, _ := tt.selection["prefix"].(string)
@@ -168,13 +169,13 @@ func TestArchiveExpires(t *testing.T) {
 	require.Equal(t, 404, f.visit("/"+address).Code)
 }
 
-// A watchedCore closes the channel ended when the context of a download ends.
+// A watchedCore closes the channel "ended" when the context of a download ends.
 type watchedCore struct {
 	storage.Core
 	ended chan struct{}
 }
 
-// Download is that of the core, and watches its context.
+// Download calls the core's Download, and watches the context.
 func (c watchedCore) Download(
 	ctx context.Context, key string, o *storage.DownloadOptions,
 ) (*storage.Reader, error) {
@@ -190,7 +191,7 @@ func TestArchiveStopsWithClient(t *testing.T) {
 	_, err := memory.Upload(t.Context(), "large", bytes.NewReader(make([]byte, 16<<20)))
 	require.NoError(t, err)
 
-	// The channel ended is closed when the store's download of the object ends.
+	// The channel "ended" is closed when the store's download of the object ends.
 	ended := make(chan struct{})
 	watched, err := storage.Wrap(memory, func(c storage.Core) storage.Core {
 		return watchedCore{Core: c, ended: ended}

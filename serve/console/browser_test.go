@@ -23,11 +23,12 @@ import (
 	"github.com/omnibucket/storage/serve/console"
 )
 
-// browserSite serves the page of a bucket, with its objects at another origin, until the test ends.
+// browserSite serves the page of a bucket until the test ends. The objects of the bucket have
+// another origin than the page.
 func browserSite(t *testing.T, name string, b storage.Bucket, write bool) string {
 	t.Helper()
-	// The page must know the URL of the server for the objects, and that server needs the page's handler. So it
-	// starts first, and gets the handler later.
+	// The page must know the URL of the server for the objects, and that server needs the handler
+	// of the page. So the server starts first, and gets the handler later.
 	var mu sync.Mutex
 	var content http.Handler
 	contentServer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -52,7 +53,8 @@ func browserSite(t *testing.T, name string, b storage.Bucket, write bool) string
 	return pageServer.URL + "/"
 }
 
-// newSigningBucket serves signed links to a bucket, which open makes, until the test ends.
+// newSigningBucket returns a bucket that open makes. A server serves the signed links of the bucket
+// until the test ends.
 func newSigningBucket(t *testing.T, open func(opts ...storage.OpenOption) storage.Bucket) storage.Bucket {
 	t.Helper()
 	server, err := serve.NewServer(func(baseURL string) (storage.Bucket, error) {
@@ -122,7 +124,8 @@ func TestBrowserAttacks(t *testing.T) {
 	b := newSigningBucket(t, versioned)
 	putAll(t, b)
 
-	// This page has its objects at its own origin. The page of browserSite has them at another one.
+	// This page and its objects have the same origin. The page of browserSite has its objects at
+	// another origin.
 	page, err := console.New(console.One(storage.BucketInfo{Name: "photos"}, b), console.Config{Write: true})
 	require.NoError(t, err)
 	server := httptest.NewServer(page)
@@ -253,7 +256,7 @@ func TestPictures(t *testing.T) {
 	)
 }
 
-// putAll stores the objects of the tests in a browser, with metadata.
+// putAll stores the objects that the tests in a browser use. They have metadata.
 func putAll(t *testing.T, b storage.Bucket) {
 	t.Helper()
 	consoletest.Fill(t, func(key, contentType string, content []byte) {

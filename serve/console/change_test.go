@@ -71,27 +71,28 @@ func TestRenameReplacesNothing(t *testing.T) {
 	}
 }
 
-// A removal leaves an object that was replaced after the page listed it, and never removes a whole bucket.
+// A removal keeps an object that was replaced after the page listed it. A removal never removes a
+// whole bucket.
 func TestRemoveOnlyWhatWasShown(t *testing.T) {
 	f := newFixture(t, writable)
 	for _, key := range []string{"a", "b", "f/1", "f/2/3", "fx"} {
 		f.put(t, key, key)
 	}
 
-	// The page lists the object a, which is then replaced.
+	// The page lists the object a. Then another object replaces it.
 	var shown list
 	f.get(t, "list", &shown)
 	shownRevision := shown.Entries[0].Revision
 	f.put(t, "a", "replaced")
 
-	// Remove the replaced object, another one and a folder with two objects.
+	// Remove the replaced object, another object, and a folder with two objects.
 	status, answer := f.call(t, "POST", "remove", map[string]any{
 		"objects": []map[string]any{{"key": "a", "revision": shownRevision}, {"key": "b"}},
 		"folders": []string{"f/"},
 	})
 	require.Equal(t, 200, status)
 
-	// The object b and the two of the folder are removed. The replaced object stays.
+	// The object b and the two objects in the folder are removed. The replaced object stays.
 	require.EqualValues(t, 3, answer["removed"])
 	failures := answer["failed"].([]any)
 	require.Len(t, failures, 1)
@@ -121,7 +122,7 @@ func TestRestoreRemovedObjects(t *testing.T) {
 	f.get(t, "removed", &l)
 	require.Equal(t, []string{"a"}, l.keys())
 
-	// A request without a version restores the newest one.
+	// A request without a version restores the newest version.
 	status, answer := f.call(t, "POST", "restore", map[string]any{"key": "a"})
 	require.Equal(t, 200, status, answer)
 	require.Equal(t, "2", f.content(t, "a"))
@@ -130,7 +131,7 @@ func TestRestoreRemovedObjects(t *testing.T) {
 	status, _ = f.call(t, "POST", "restore", map[string]any{"key": "a"})
 	require.Equal(t, 404, status)
 
-	// A request with a version restores that one. Other objects are unchanged.
+	// A request with a version restores this version. Other objects are unchanged.
 	var v struct {
 		Versions []struct {
 			Version         string
@@ -212,7 +213,7 @@ func TestLinkLifetime(t *testing.T) {
 		require.Equal(t, true, answer["local"])
 		require.Equal(t, end.Format(time.RFC3339), answer["expires"])
 
-		// The link is valid up to its end, to which the clock of the store is moved.
+		// The link is valid until its end. The test moves the clock of the store there.
 		now = end.Add(-time.Nanosecond)
 		require.Equal(t, 200, open(link))
 		now = end
@@ -245,7 +246,8 @@ func TestMoveFolderWithMarkers(t *testing.T) {
 	require.Equal(t, []string{"n/", "n/empty/", "n/sub/", "n/sub/z"}, f.keys(t))
 }
 
-// A folder is moved into an existing one only with "merge". Objects whose names are taken then stay where they are.
+// A folder is moved into an existing folder only with "merge". Then objects whose names are taken
+// there stay where they are.
 func TestMoveFolderIntoExistingOne(t *testing.T) {
 	f := newFixture(t, writable)
 	f.put(t, "old/a", "a")
@@ -256,7 +258,7 @@ func TestMoveFolderIntoExistingOne(t *testing.T) {
 	status, _ := f.call(t, "POST", "move", map[string]any{"from": "old/", "to": "new/"})
 	require.Equal(t, 412, status)
 
-	// With "merge", one object is moved. The other one stays, because its name is taken.
+	// With "merge", the object a is moved. The object b stays, because its name is taken.
 	status, answer := f.call(t, "POST", "move", map[string]any{"from": "old/", "to": "new/", "merge": true})
 	require.Equal(t, 200, status, answer)
 	require.EqualValues(t, 1, answer["moved"])

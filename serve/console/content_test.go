@@ -47,7 +47,7 @@ func (d typed) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, 
 	return attrs, err
 }
 
-// Responses with an object's content have headers that keep a browser from running it.
+// Responses with an object's content have headers that keep a browser from running the content.
 func TestContentRunsNothing(t *testing.T) {
 	const script = `<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>`
 	tests := []struct {
@@ -82,7 +82,7 @@ func TestContentRunsNothing(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// The layer sets the type, because the engine refuses to store a malformed one.
+			// The layer sets the type, because the engine refuses to store a malformed type.
 			layer := driver.WithLayer(func(d driver.Driver) driver.Driver { return typed{d, tt.contentType} })
 			f := newFixture(t, console.Config{Token: "t"}, layer)
 			f.put(t, tt.key, script)
@@ -118,7 +118,8 @@ func TestContentRunsNothing(t *testing.T) {
 	}
 }
 
-// A browser shows no PDF in a sandbox. So if Config.ContentURL is another origin, the page shows PDFs without one.
+// A browser shows no PDF in a sandbox. So if Config.ContentURL is another origin, the page shows
+// PDFs without a sandbox.
 func TestContentOfPDFNeedsOwnOrigin(t *testing.T) {
 	f := newFixture(t, console.Config{ContentURL: "http://127.0.0.1:9001"})
 	f.put(t, "a.pdf", "%PDF-1.7", storage.WithContentType("application/pdf"))
@@ -225,7 +226,7 @@ func TestContentOfTextIsCutAtCharacter(t *testing.T) {
 		{name: "short", content: "grüß", wantText: "grüß", wantShown: 6},
 		{name: "empty"},
 		{
-			// The limit is between the two bytes of the é.
+			// The limit for a shown text is between the two bytes of the é.
 			name:      "long",
 			content:   strings.Repeat("x", maxShown-1) + "é" + "y",
 			wantText:  strings.Repeat("x", maxShown-1),

@@ -34,7 +34,7 @@ func TestCopyToAnotherPlace(t *testing.T) {
 	require.Equal(t, "two", f.content(t, "d/b/2"))
 	require.Equal(t, "two", f.content(t, "a/b/2"))
 
-	// An existing folder needs the parameter "merge".
+	// A copy into an existing folder needs the parameter "merge".
 	status, _ = f.call(t, "POST", "copy", map[string]any{"from": "a/", "to": "c/"})
 	require.Equal(t, 412, status, "the folder exists")
 	status, answer = f.call(t, "POST", "copy", map[string]any{"from": "a/", "to": "c/", "merge": true})
@@ -42,7 +42,7 @@ func TestCopyToAnotherPlace(t *testing.T) {
 	require.Equal(t, "two", f.content(t, "c/b/2"))
 }
 
-// Invalid copies are refused, and so is every copy if the page may only read.
+// Invalid copies are refused. Every copy is refused if the page may only read.
 func TestCopyRefused(t *testing.T) {
 	f := newFixture(t, console.Config{Write: true})
 	f.put(t, "a/1", "one")

@@ -9,7 +9,7 @@ import (
 	"github.com/omnibucket/storage/serve/console"
 )
 
-// A search finds a text anywhere in the names below a folder, whatever the case of its letters.
+// A search finds a text anywhere in the names below a folder. It ignores the case of letters.
 func TestFindInNames(t *testing.T) {
 	f := newFixture(t, console.Config{})
 	for _, key := range []string{"2026/Lake.jpg", "2026/june/at the lake.txt", "2026/hills.jpg", "lake.jpg"} {
@@ -73,7 +73,7 @@ func TestFolderSize(t *testing.T) {
 	require.False(t, sum.Partial)
 }
 
-// A list has the addresses of its pictures only if the page asks for thumbnails.
+// A list has the addresses of the pictures in it only if the page asks for thumbnails.
 func TestListThumbnails(t *testing.T) {
 	f := newFixture(t, console.Config{})
 	f.put(t, "lake.png", "\x89PNG")

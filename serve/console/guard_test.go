@@ -32,7 +32,8 @@ func TestHandlerServesOnlyPage(t *testing.T) {
 		r.Header.Del("X-Console")
 	}
 
-	// fetch sets the headers in which a browser says which site has made the request, and for what.
+	// fetch sets the headers in which a browser says which site has made the request, and for what
+	// purpose.
 	fetch := func(site, mode, destination string) func(*http.Request) {
 		return func(r *http.Request) {
 			r.Header.Set("Sec-Fetch-Site", site)
@@ -216,7 +217,7 @@ func TestHandlerReadOnlyRefusesChanges(t *testing.T) {
 	f := newFixture(t, console.Config{}, storage.WithVersioning(true))
 	f.put(t, "a", "text")
 
-	// The body has the fields of each of these requests.
+	// The body has every field that one of these requests needs.
 	body := []byte(`{"bucket":"photos","from":"a","to":"b","key":"a","objects":[{"key":"a"}]}`)
 	changes := []struct{ method, target string }{
 		{method: "POST", target: "/api/move"},
@@ -234,7 +235,7 @@ func TestHandlerReadOnlyRefusesChanges(t *testing.T) {
 	require.Equal(t, "text", f.content(t, "a"))
 }
 
-// Config.Authorize decides who may use the page, and responds to those who may not.
+// Config.Authorize decides which requests may use the page, and responds to the others.
 func TestHandlerAuthorize(t *testing.T) {
 	f := newFixture(t, console.Config{Authorize: func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Header.Get("Cookie") == "session=1" {

@@ -28,7 +28,8 @@ type largePage struct {
 	last   string // body of the last response
 }
 
-// newLargePage returns a console that may write, and the address of its uploads.
+// newLargePage returns a largePage with a console that may write. Its base is the address for
+// uploads of one object.
 func newLargePage(t *testing.T, name string, b storage.Bucket, c console.Config) *largePage {
 	t.Helper()
 	c.Write = true
@@ -49,7 +50,7 @@ func (p *largePage) send(method, target, body string) (status int, answer map[st
 	return w.Code, answer
 }
 
-// serve lets the page respond to a request that came from a server.
+// serve sends a request to the page in the form that it has in an HTTP server.
 func (p *largePage) serve(r *http.Request) *httptest.ResponseRecorder {
 	r.RequestURI = r.URL.RequestURI()
 	w := httptest.NewRecorder()
@@ -121,7 +122,7 @@ func TestLargeUploadToBucketOfAnyName(t *testing.T) {
 			status, _ = p.begin()
 			require.Equal(t, http.StatusPreconditionFailed, status)
 
-			// An upload that says so replaces the object.
+			// An upload that may replace objects replaces this object.
 			status, id = p.beginReplacing()
 			require.Equal(t, http.StatusOK, status)
 			require.Equal(t, http.StatusOK, p.complete(id))
@@ -130,7 +131,7 @@ func TestLargeUploadToBucketOfAnyName(t *testing.T) {
 	}
 }
 
-// withoutConditions hides that a store can refuse to overwrite.
+// withoutConditions is a driver that hides the conditional writes of its store.
 type withoutConditions struct{ driver.Driver }
 
 func (d withoutConditions) Describe() driver.Description {
@@ -139,7 +140,8 @@ func (d withoutConditions) Describe() driver.Description {
 	return desc
 }
 
-// A large file can be uploaded to a store without conditional writes, and replaces no object there either.
+// A large file can be uploaded to a store without conditional writes. Even there, it replaces no
+// object.
 func TestLargeUploadWithoutConditions(t *testing.T) {
 	b := engine.New(withoutConditions{memstore.NewDriver(memstore.Config{})})
 	p := newLargePage(t, "photos", b, console.Config{})
@@ -157,14 +159,14 @@ func TestLargeUploadSweep(t *testing.T) {
 	clock := func() time.Time { return now }
 	p := newLargePage(t, "photos", memstore.New(), console.Config{Now: clock})
 
-	// When the second upload begins, the first one is aborted.
+	// When the second upload begins, the page aborts the first one.
 	const idleTime = 23 * time.Hour // after which an upload may be aborted
 	p.begin()
 	now = now.Add(idleTime + time.Minute)
 	p.begin()
 	require.Equal(t, 1, p.openUploads())
 
-	// Close aborts the second one, too, and can be called again.
+	// Close aborts the second upload, too, and can be called again.
 	require.NoError(t, p.page.Close(t.Context()))
 	require.Zero(t, p.openUploads())
 	require.NoError(t, p.page.Close(t.Context()))
@@ -176,7 +178,8 @@ func TestLargeUploadSweepAfterDays(t *testing.T) {
 	clock := func() time.Time { return now }
 	p := newLargePage(t, "photos", memstore.New(), console.Config{Now: clock})
 
-	// For three times, 20 hours pass. Then the upload asks for the URL of its part, so it is never idle for a day.
+	// Three times, 20 hours pass, and then the upload asks for the URL of its part. So it is never
+	// idle for a day.
 	_, id := p.begin()
 	for range 3 {
 		now = now.Add(20 * time.Hour)

@@ -57,7 +57,7 @@ func TestListMissingBucket(t *testing.T) {
 func TestListRemovedObjectsInPages(t *testing.T) {
 	f := newFixture(t, console.Config{}, storage.WithVersioning(true))
 
-	// Of 1,200 objects, 1,188 are removed: all but each hundredth.
+	// Store 1,200 objects, and remove all except for each hundredth one. So 1,188 are removed.
 	for i := range 1200 {
 		key := fmt.Sprintf("%04d", i)
 		f.put(t, key, "x")
@@ -124,7 +124,8 @@ func TestInfoHasFeatures(t *testing.T) {
 	}
 }
 
-// Config can add routes, a script and pages. Its routes have the same guard as the page's own API.
+// A Config can add routes, a script and pages. The added routes have the same guard as the page's
+// own API.
 func TestConfigAPIHasSameGuard(t *testing.T) {
 	api := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write([]byte(r.URL.Path))
@@ -142,7 +143,7 @@ func TestConfigAPIHasSameGuard(t *testing.T) {
 	})
 	require.Equal(t, 403, w.Code)
 
-	// The script and the pages are there, too.
+	// The page also has the script and the pages of the Config.
 	require.Equal(t, "export {};", f.visit("/extra.js").Body.String())
 	require.Contains(t, f.visit("/api/info").Body.String(),
 		`"pages":[{"name":"more","title":"More"}]`)

@@ -30,7 +30,7 @@ type fixture struct {
 	base   string // of addresses, such as /token
 }
 
-// newFixture returns a page of a new bucket in memory.
+// newFixture returns a fixture with a new bucket in memory.
 func newFixture(t *testing.T, c console.Config, opts ...storage.OpenOption) *fixture {
 	t.Helper()
 	return newFixtureOf(t, memstore.New(opts...), c)
@@ -73,7 +73,8 @@ func (f *fixture) content(t *testing.T, key string) string {
 	return string(text)
 }
 
-// send sends a request as the page's script does. If change is not nil, it first changes the request.
+// send sends a request as the page's script does. If change is not nil, send first calls it with
+// the request.
 func (f *fixture) send(
 	method, target string, body []byte, change func(*http.Request),
 ) *httptest.ResponseRecorder {
@@ -87,7 +88,7 @@ func (f *fixture) send(
 	return w
 }
 
-// visit sends a GET as the page's script does, after the changes to the request.
+// visit sends a GET as the page's script does. The functions in changes first change the request.
 func (f *fixture) visit(target string, changes ...func(*http.Request)) *httptest.ResponseRecorder {
 	return f.send("GET", target, nil, func(r *http.Request) {
 		for _, change := range changes {
@@ -96,7 +97,8 @@ func (f *fixture) visit(target string, changes ...func(*http.Request)) *httptest
 	})
 }
 
-// get decodes the JSON of a view into dst. query alternates between names and values.
+// get requests a view of the API, and decodes the JSON of the response into dst. query alternates
+// between names and values.
 func (f *fixture) get(t *testing.T, view string, dst any, query ...string) {
 	t.Helper()
 	q := url.Values{"bucket": {"photos"}}

@@ -36,7 +36,7 @@ func TestSourceShowsAllBuckets(t *testing.T) {
 	_, body = fetch("/api/buckets?after=kept")
 	require.NotContains(t, body, `"kept"`)
 
-	// The second request for a bucket uses the bucket that the first has opened.
+	// The second request for a bucket uses the bucket that the first request has opened.
 	for range 2 {
 		_, body = fetch("/api/bucket?bucket=kept")
 		require.Contains(t, body, `"versions":true`)
