@@ -28,7 +28,8 @@ func TestObjectCanceledRequestIsError(t *testing.T) {
 		t.Error("the error handler was called")
 	})
 
-	// Each handler serves the object "key". When it calls the store, the request is canceled.
+	// Each of these handlers serves the object "key". The request is canceled when the handler
+	// calls the store.
 	newHandlers := map[string]func(b storage.Bucket) http.Handler{
 		"Object": func(b storage.Bucket) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -68,10 +69,11 @@ func TestObjectCanceledRequestIsError(t *testing.T) {
 	}
 }
 
-// A startStoppable starts a server, and returns a function that cancels its present request.
+// A startStoppable starts a server. It also returns a function that cancels the request in
+// progress.
 type startStoppable func(h http.Handler) (server *httptest.Server, cancelRequest func())
 
-// startServerThatStops starts a server that cancels its requests as one does that shuts down.
+// startServerThatStops starts a server that can cancel its requests, like a server that shuts down.
 func startServerThatStops(h http.Handler) (*httptest.Server, func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	server := httptest.NewUnstartedServer(h)

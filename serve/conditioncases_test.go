@@ -2,7 +2,8 @@ package serve_test
 
 import "net/http"
 
-// with returns a case of a request with these headers.
+// The function with returns a case with these request headers. header alternates between names and
+// values.
 func with(name string, header ...string) contentCase {
 	c := contentCase{name: name, header: map[string]string{}}
 	for i := 0; i < len(header); i += 2 {
@@ -68,8 +69,9 @@ var conditionCases = []contentCase{
 	of("empty", with("If-None-Match/the same", "If-None-Match", `{etag}`)),
 }
 
-// refetched is a range that If-Range turns into the whole object. That takes a second request, because it is rare. If
-// the object were requested as a whole first, every range would take two requests.
+// refetched returns a case in which If-Range turns a range into the whole object. This takes a
+// second request, because the case is rare. If Object requested the whole object first, every range
+// would take two requests.
 func refetched(c contentCase) contentCase {
 	return asking(c, "Get", "Get")
 }

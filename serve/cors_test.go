@@ -207,9 +207,9 @@ func TestPreflightKeepsVary(t *testing.T) {
 	require.Equal(t, want, w.Header().Values("Vary"))
 }
 
-// Each response to an origin of the rules names that origin in a CORS header, even if it refuses the request. Otherwise
-// the browser would not let the page read the response. The rule anyRead admits any origin to reads, and appPut admits
-// https://app.example.com to uploads.
+// If a rule admits an origin, each response to it has a CORS header with this origin, even a
+// refusal. Otherwise the browser would not let the page read the response. The rule anyRead admits
+// any origin to reads, and appPut admits https://app.example.com to uploads.
 func TestCORSAdmitsPagesOfRules(t *testing.T) {
 	s := newSite(t)
 	s.put("a", "x")
@@ -259,7 +259,8 @@ func TestCORSAdmitsPagesOfRules(t *testing.T) {
 	w := download("Origin", "https://any.example.org")
 	require.Equal(t, "ETag, Content-Range", w.Header().Get("Access-Control-Expose-Headers"))
 
-	// A response without an origin varies, too. A cache must not use it for a page, which needs the header.
+	// The response to a request without an origin has the header Vary, too. A cache must not use
+	// this response for a page, because the page needs the CORS header.
 	w = download()
 	require.Equal(t, "Origin", w.Header().Get("Vary"))
 }

@@ -15,7 +15,8 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-// WithDownloadName sets a Content-Disposition from which a browser reads exactly that name, whatever its characters.
+// WithDownloadName sets a Content-Disposition. A browser reads exactly the given name from it,
+// whatever characters the name has.
 func TestDownloadName(t *testing.T) {
 	b := memstore.New()
 	put(t, b, "key", "data", storage.WithContentDisposition("inline"))

@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-// A route of yours decides who may see an object, and serves it.
+// A route of a program decides which users may see an object, and serves the object.
 func ExampleObject() {
 	bucket := memstore.New()
 	if _, err := bucket.Upload(context.Background(), "photos/7.svg", strings.NewReader("<svg/>")); err != nil {
@@ -37,7 +37,7 @@ func ExampleObject() {
 	// Output: 206 image/svg+xml bytes 1-3/6 svg
 }
 
-// A site in a bucket, below a path.
+// A program serves a site from a bucket, below a path.
 func ExampleFileServer() {
 	bucket := memstore.New()
 	if _, err := bucket.Upload(context.Background(), "docs/index.html", strings.NewReader("<h1>Docs</h1>")); err != nil {
@@ -53,7 +53,7 @@ func ExampleFileServer() {
 	// Output: 200 <h1>Docs</h1>
 }
 
-// A test in which a client uploads straight to the store.
+// In a test of a program, a client uploads straight to the store.
 func ExampleNewServer() {
 	server, err := serve.NewServer(func(baseURL string) (storage.Bucket, error) {
 		return memstore.New(storage.WithSigningBaseURL(baseURL)), nil

@@ -18,7 +18,7 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-// pages are the objects that the file servers are compared with.
+// pages has the keys of the objects for which two file servers are compared.
 var pages = []string{
 	"index.html", "about.txt", ".hidden", "dir/index.html", "dir/page.html", "dir/sub/deep.txt", "bare/a.txt", "bare/b c?#%.txt",
 	"both", "both/inner.txt", "ünï/ß.txt", "odd:name/index.html",
@@ -39,7 +39,7 @@ func putPages(t *testing.T, b storage.Bucket) {
 	}
 }
 
-// FileServer responds as http.FileServerFS does, except in some cases, which have a reason each.
+// FileServer responds as http.FileServerFS does, except in some cases. Each of these has a reason.
 func TestFileServerRespondsLikeFileServerFS(t *testing.T) {
 	runOnBuckets(t, func(t *testing.T, b storage.Bucket, _ *calls) {
 		putPages(t, b)
@@ -153,10 +153,12 @@ func TestFileServerRespondsLikeFileServerFS(t *testing.T) {
 	})
 }
 
-// FileServer makes one request to the store for a file that exists, and at most two for another path.
+// FileServer makes one request to the store for a file that exists. For any other path, it makes at
+// most two.
 func TestFileServerMakesOneRequest(t *testing.T) {
 	runOnBuckets(t, func(t *testing.T, b storage.Bucket, driverCalls *calls) {
-		// The pages are index.html, about.txt, dir/index.html, and objects in /bare/, which has no index.
+		// Among the pages are index.html, about.txt and dir/index.html. The folder /bare/ has
+		// objects, but no index.
 		putPages(t, b)
 		tests := []struct {
 			name, path string
@@ -327,7 +329,7 @@ func TestFileServerListing(t *testing.T) {
 			}
 		}
 
-		// A folder of which only the marker is there is a directory.
+		// A folder that has nothing but its marker is a directory, too.
 		require.Equal(t, http.StatusMovedPermanently, getFrom(h, "/empty").Code)
 	})
 
@@ -344,7 +346,7 @@ func TestFileServerListing(t *testing.T) {
 	})
 }
 
-// A lister lists these keys, and then an error if it fails.
+// A lister lists its entries. A failing lister then returns an error.
 type (
 	lister  []storage.ListEntry
 	failing []storage.ListEntry
@@ -436,8 +438,8 @@ func TestFileServerErrorHandler(t *testing.T) {
 	require.Equal(t, "own page\n", w.Body.String())
 }
 
-// If the store fails while FileServer looks for an object, an index or a folder, the status is 503, not 404. The
-// first call of the store finds no object, and the store fails the next one.
+// If the store fails while FileServer looks for an object, an index or a folder, the status is 503,
+// not 404. The first call to the store finds no object, and the next call fails.
 func TestFileServerDistinguishesFailuresFromMissingObjects(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -451,7 +453,7 @@ func TestFileServerDistinguishesFailuresFromMissingObjects(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// The store responds to the first call, and fails each later one.
+			// The store responds to the first call, and fails each later call.
 			calls := 0
 			failing := func(d driver.Driver) driver.Driver {
 				return driver.Intercept(d,

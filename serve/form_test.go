@@ -26,7 +26,7 @@ func (s *site) signForm(key string, least, limit int64, opts ...storage.SignedUp
 	return f
 }
 
-// A field is a field of a form. Only the file has a filename.
+// A field is one field of a form. Only the field of the file has a filename.
 type field struct{ name, value, filename string }
 
 // fieldsOf returns the fields of a form with a file.
@@ -38,7 +38,8 @@ func fieldsOf(f *storage.SignedForm, file string) []field {
 	return append(all, field{name: "file", value: file, filename: "photo.png"})
 }
 
-// encodeForm returns what a browser makes of fields.
+// encodeForm encodes fields as a browser does. It returns the content type and the body of the
+// form.
 func encodeForm(t *testing.T, fields []field) (contentType string, body []byte) {
 	t.Helper()
 	var b bytes.Buffer
@@ -293,7 +294,7 @@ func TestFormRefused(t *testing.T) {
 	s.requireContent("a", "good")
 }
 
-// newFields returns so many fields.
+// newFields returns n fields.
 func newFields(n int) []field {
 	fields := make([]field, n)
 	for i := range fields {
@@ -380,7 +381,7 @@ func TestFormTooLongIsNotRead(t *testing.T) {
 	f := s.signForm("a", 0, 100)
 	contentType, body := encodeForm(t, fieldsOf(f, "x"))
 
-	// The form is sent up to the content of its file, which never ends.
+	// The request has the form up to the content of its file. This content never ends.
 	contentStart := bytes.Index(body, []byte("\r\n\r\nx\r\n")) + len("\r\n\r\n")
 	read := 0
 	endless := readFunc(func(p []byte) (int, error) {
@@ -396,7 +397,7 @@ func TestFormTooLongIsNotRead(t *testing.T) {
 	s.requireNothingStored()
 }
 
-// SignedUploadForm refuses IfAbsent, because the forms of clouds cannot express it.
+// SignedUploadForm refuses IfAbsent, because the forms of cloud providers have no such condition.
 func TestFormNeverOverwritingIsNotSigned(t *testing.T) {
 	s := newSite(t)
 	_, err := storage.SignedUploadForm(t.Context(), s.bucket, "a", 0, 100, storage.IfAbsent())

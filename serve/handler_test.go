@@ -103,7 +103,7 @@ func TestHandlerSignedDownload(t *testing.T) {
 	s.requireRefusal(s.request("GET", u.URL, nil, "Range", "bytes=10-"), 416, "InvalidRange")
 }
 
-// A URL that was signed for an old version leads to that version until it is removed.
+// A URL that was signed for an old version serves this version until the version is removed.
 func TestHandlerSignedVersion(t *testing.T) {
 	s := newSite(t)
 	old := s.put("a", "old")
@@ -228,7 +228,8 @@ func TestHandlerUnsignedRevealsNothing(t *testing.T) {
 	require.Equal(t, http.StatusOK, s.request("GET", escaped, nil).Code)
 }
 
-// newOtherBucket is an address of a bucket in the same account.
+// newOtherBucket creates another bucket in the same account. It returns a signed URL for the key
+// "secret-key" in this bucket.
 func newOtherBucket(t *testing.T, s *site) string {
 	t.Helper()
 	s.update(s.service.CreateBucket(t.Context(), "other-bucket"))
@@ -270,8 +271,8 @@ func TestHandlerPublicObjects(t *testing.T) {
 	s.requireRefusal(s.request("PUT", s.publicURL("new"), strings.NewReader("x")), 403, "SignatureDoesNotMatch")
 }
 
-// If another object replaces a public one between the handler's check and the download, the handler serves it only if
-// it is public, too.
+// If another object replaces a public one between the handler's check and the download, it is
+// served only if it is public, too.
 func TestHandlerPublicObjectIsChecked(t *testing.T) {
 	var replaceOnce func() // runs before the next download
 	replacing := func(d driver.Driver) driver.Driver {
@@ -288,14 +289,14 @@ func TestHandlerPublicObjectIsChecked(t *testing.T) {
 	b := memstore.New(storage.WithSigningBaseURL(siteBase), driver.WithLayer(replacing))
 	s := &site{T: t, bucket: b, handler: serve.NewHandler(b)}
 
-	// A private object must not be served.
+	// If a private object replaces the public one, it must not be served.
 	s.put("a", "public", storage.WithPublicRead())
 	replaceOnce = func() {
 		s.put("a", "private")
 	}
 	s.requireRefusal(s.request("GET", siteBase+"/a", nil), 403, "AccessDenied")
 
-	// Another public object may be served.
+	// If another public object replaces the public one, it may be served.
 	s.put("a", "public", storage.WithPublicRead())
 	replaceOnce = func() {
 		s.put("a", "public again", storage.WithPublicRead())
@@ -316,7 +317,8 @@ func TestHandlerRefusesOtherMethods(t *testing.T) {
 	s.requireContent("a", "x")
 }
 
-// The handler finds the key in the path of a request by itself, in a ServeMux and under http.StripPrefix.
+// The handler finds the key in the path of a request if it runs alone, in a ServeMux or under
+// http.StripPrefix.
 func TestHandlerMounts(t *testing.T) {
 	s := newSite(t)
 	inMux := func(pattern string, h http.Handler) http.Handler {
@@ -384,7 +386,8 @@ func TestHandlerBehindProxyWithoutPrefix(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// sendToProxy sends a request as the proxy passes it to the handler.
+			// sendToProxy sends a request to the handler in the form in which the proxy would pass
+			// it on.
 			sendToProxy := func(method, url string, body io.Reader, contentType string) *httptest.ResponseRecorder {
 				target := strings.Replace(url, siteBase+"/", "http://inner"+tt.replacement, 1)
 				r := httptest.NewRequest(method, target, body)
@@ -478,7 +481,8 @@ func TestHandlerMissingBucket(t *testing.T) {
 	s.requireRefusal(s.requestSigned(s.signUpload("a"), "x"), 404, "NoSuchBucket")
 }
 
-// If the bucket fails, the handler responds with the HTTP status and the S3 error code for the bucket's error code.
+// If the bucket fails, the HTTP status and the S3 error code of the response are those for the
+// bucket's error code.
 func TestHandlerErrorResponses(t *testing.T) {
 	tests := []struct {
 		code       storage.Code // of the bucket's error

@@ -28,7 +28,7 @@ func curl(t *testing.T, body string, args ...string) string {
 	return buf.String()
 }
 
-// curlSigned makes a signed request with the headers that came with it.
+// curlSigned sends the request of a signed URL with the headers that belong to the URL.
 func curlSigned(t *testing.T, u *storage.SignedURL, body string) string {
 	t.Helper()
 	args := []string{"--request", u.Method}
@@ -55,7 +55,8 @@ func TestHandlerServesCurl(t *testing.T) {
 	b := server.Bucket
 
 	for _, key := range hostileKeys {
-		// The URL for the upload creates the object once. Curl prints the body of the response, and then its status.
+		// The signed URL creates the object once. curl prints the body of the response, and then
+		// the status.
 		put, err := b.SignedUploadURL(t.Context(), key, storage.WithSize(4), storage.IfAbsent(), storage.WithPublicRead(),
 			storage.WithContentType("text/x-test"), storage.WithMetadata(map[string]string{"k": "caf\u00e9"}))
 		require.NoError(t, err)

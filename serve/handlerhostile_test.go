@@ -17,7 +17,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// start makes the site listen on a port, and calls before with each request's ResponseWriter.
+// start makes the site listen on a port. For each request, the server first calls the function
+// "before" with the ResponseWriter.
 func (s *site) start(before func(w http.ResponseWriter)) *httptest.Server {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		before(w)
@@ -29,13 +30,14 @@ func (s *site) start(before func(w http.ResponseWriter)) *httptest.Server {
 
 func withoutDeadline(http.ResponseWriter) {}
 
-// withReadDeadline sets a deadline that has passed. Reads of the body then fail unless the bytes arrived with the
-// header, as after the ReadTimeout of an http.Server.
+// withReadDeadline sets a deadline that has passed, as after the ReadTimeout of an http.Server.
+// Then a read of the body fails, unless the bytes arrived with the header.
 func withReadDeadline(w http.ResponseWriter) {
 	_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0))
 }
 
-// These values of hold keep sendRaw's side of the connection open after the request, or close it.
+// These are values for the parameter hold of sendRaw. They keep the client's side of the connection
+// open after the request, or close it.
 const (
 	keepOpen   = true
 	closeWrite = false
@@ -180,7 +182,8 @@ func TestHandlerBrokenRequestsStoreNothing(t *testing.T) {
 	require.Equal(t, 200, complete.StatusCode)
 }
 
-// A client whose large upload is refused can read the response, as on S3. Its connection is not reset.
+// A client whose large upload is refused can read the response, as on S3. The server does not reset
+// the connection.
 func TestHandlerRefusedClientReadsResponse(t *testing.T) {
 	const size = 12 << 20
 	s := newSite(t)
@@ -202,7 +205,8 @@ func TestHandlerRefusedClientReadsResponse(t *testing.T) {
 	}
 }
 
-// If the body of a form stops at any byte, the response says that it is late or incomplete, never that it is malformed.
+// The body of a form may stop at any byte. Then the response says that the form is late or
+// incomplete, and never that it is malformed.
 func TestFormThatStopsIsNotMalformed(t *testing.T) {
 	s := newSite(t)
 	server := s.start(withoutDeadline)
@@ -212,7 +216,7 @@ func TestFormThatStopsIsNotMalformed(t *testing.T) {
 	head := fmt.Sprintf("POST /files/ HTTP/1.1\r\nHost: x\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n",
 		contentType, len(body))
 
-	// Each form ends after the first place that has this text.
+	// Each form ends after the first occurrence of lastSent.
 	tests := []struct{ name, lastSent string }{
 		{name: "before the first boundary"},
 		{name: "in the first boundary", lastSent: "--"},
@@ -235,7 +239,8 @@ func TestFormThatStopsIsNotMalformed(t *testing.T) {
 				s.requireNothingStored()
 			}
 
-			// A client that stays silent is late, and one that closes the connection is incomplete.
+			// If a client stays silent, its form is late. If a client closes the connection, its
+			// form is incomplete.
 			slow := sendRaw(t, deadlineServer, beginning, keepOpen)
 			requireRefusal(slow, 408, "RequestTimeout")
 			cutOff := sendRaw(t, server, beginning, closeWrite)
@@ -271,7 +276,7 @@ func TestHandlerHostileKeys(t *testing.T) {
 	server := s.start(withoutDeadline)
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 
-	// send sends the signed request to the server instead of the host in its URL.
+	// send sends the signed request to the test server instead of the host in the URL.
 	send := func(u *storage.SignedURL, body string) (status int, text string) {
 		u.URL = strings.Replace(u.URL, "http://files.example.com", server.URL, 1)
 		r, err := u.Request(t.Context(), strings.NewReader(body))
@@ -285,7 +290,7 @@ func TestHandlerHostileKeys(t *testing.T) {
 	}
 
 	for _, key := range hostileKeys {
-		// Write the object at a signed URL, and read it at another one.
+		// Write an object with one signed URL, and read it with another one.
 		status, text := send(s.signUpload(key), key)
 		require.Equal(t, 200, status, "%q: %s", key, text)
 		s.requireContent(key, key)

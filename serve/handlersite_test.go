@@ -27,7 +27,8 @@ type site struct {
 	handler http.Handler
 }
 
-// newSite returns a bucket in memory, with versions, and its handler. Its clock stands at s.now.
+// newSite returns a site with a bucket in memory that keeps versions. The clock of the site stands
+// at s.now.
 func newSite(t *testing.T, opts ...serve.Option) *site {
 	t.Helper()
 	s := &site{T: t, now: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)}
@@ -47,7 +48,7 @@ func (s *site) update(_ *storage.BucketInfo, err error) {
 	require.NoError(s, err)
 }
 
-// setCORS sets the rules of the bucket for other origins.
+// setCORS sets the CORS rules of the bucket.
 func (s *site) setCORS(rules ...storage.CORSRule) {
 	s.Helper()
 	s.update(s.service.UpdateBucket(s.Context(), "bucket", storage.WithCORS(rules...)))
@@ -108,7 +109,7 @@ func (s *site) send(r *http.Request) *httptest.ResponseRecorder {
 	return w
 }
 
-// requestSigned sends the request that u was signed for, with the further header.
+// requestSigned sends the request for which u was signed. header has further headers.
 func (s *site) requestSigned(u *storage.SignedURL, body string, header ...string) *httptest.ResponseRecorder {
 	s.Helper()
 	for name, values := range u.Header {

@@ -21,7 +21,7 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-// downloading is a Downloader with one function.
+// A downloading is a function that serves as a Downloader.
 type downloading func(ctx context.Context, key string, opts ...storage.DownloadOption) (*storage.Reader, error)
 
 func (d downloading) Download(
@@ -30,7 +30,8 @@ func (d downloading) Download(
 	return d(ctx, key, opts...)
 }
 
-// newDownloader returns a Downloader of one object, whose body may differ from what attrs say.
+// newDownloader returns a Downloader of one object. The body of the object may differ from what
+// attrs say.
 func newDownloader(attrs storage.Attrs, body func() io.Reader) downloading {
 	return func(_ context.Context, _ string, opts ...storage.DownloadOption) (*storage.Reader, error) {
 		var r storage.DownloadOptions
@@ -74,7 +75,7 @@ func bodyOf(t *testing.T, r *http.Response) string {
 	return string(body)
 }
 
-// Object serves a bucket of which it sees only the method Download.
+// Object can serve a bucket even if it sees no method of the bucket but Download.
 func TestObjectNeedsOnlyDownload(t *testing.T) {
 	b := memstore.New()
 	put(t, b, "key", "0123456789")
@@ -200,8 +201,8 @@ func (w *readerFrom) ReadFrom(src io.Reader) (int64, error) {
 	return io.Copy(w.ResponseRecorder, src)
 }
 
-// Object passes a range of a local file to the connection as an *os.File in an io.LimitedReader, which the kernel can
-// copy.
+// Object passes a range of a local file to the connection as an *os.File in an io.LimitedReader.
+// The kernel can copy from such a reader.
 func TestObjectRangeIsCopiedByKernel(t *testing.T) {
 	b, err := local.Open(filepath.Join(t.TempDir(), "bucket"), local.Config{Create: true, NoSync: true})
 	require.NoError(t, err)
@@ -218,15 +219,16 @@ func TestObjectRangeIsCopiedByKernel(t *testing.T) {
 
 	require.Equal(t, data[5000:], w.Body.String())
 
-	// The writer got one reader, of the file itself.
+	// The writer got one reader, and it is a reader of the file itself.
 	require.Len(t, w.from, 1)
 	limited, ok := w.from[0].(*io.LimitedReader)
 	require.True(t, ok)
 	require.IsType(t, &os.File{}, limited.R)
 }
 
-// newReplacingDriver returns a driver that overwrites the object after each of its first reads, as often as
-// replacements says: first with ten times "b", then with ten times "c", and so on.
+// newReplacingDriver returns a driver that overwrites the object after each of its first reads. It
+// does so as often as replacements says: first with ten times "b", then with ten times "c", and so
+// on.
 func newReplacingDriver(t *testing.T, d driver.Driver, replacements int) driver.Driver {
 	reads := 0
 	return driver.Intercept(d,
@@ -247,8 +249,9 @@ func newReplacingDriver(t *testing.T, d driver.Driver, replacements int) driver.
 		})
 }
 
-// If an object is replaced before Object sends a byte, Object serves the new one. If that happens again and again,
-// the response is 503. After the first byte, Object sends the old one or cuts the response off.
+// If an object is replaced before Object sends a byte, Object serves the new object. If this
+// happens again and again, the response is 503. After the first byte, Object sends the old object
+// or cuts the response off.
 func TestObjectChangesMeanwhile(t *testing.T) {
 	const (
 		oldContent = "aaaaaaaaaa"
@@ -257,8 +260,8 @@ func TestObjectChangesMeanwhile(t *testing.T) {
 		always     = 100 // number of replacements
 	)
 
-	// In the cases, newReplacingDriver replaces the object after each read, once or always. The first replacement has
-	// newContent.
+	// newStore returns a store with the old object. In the cases, newReplacingDriver replaces the
+	// object after each read, once or always. The first replacement has newContent.
 	newStore := func(t *testing.T) driver.Driver {
 		store := memstore.NewDriver(memstore.Config{})
 		put(t, engine.New(store), "key", oldContent)
@@ -327,7 +330,7 @@ func TestObjectChangesMeanwhile(t *testing.T) {
 	})
 
 	t.Run("grows with each read of a Downloader without revisions", func(t *testing.T) {
-		// Each download finds an object that is a byte longer.
+		// Each download finds an object that is one byte longer than before.
 		size := int64(10)
 		zeros := func() io.Reader { return bytes.NewReader(make([]byte, 100)) }
 		growing := downloading(func(
@@ -356,7 +359,7 @@ func TestObjectEndsEarly(t *testing.T) {
 			r.Header.Set("Range", span)
 		}
 
-		// A short response may fail as a whole, before its body.
+		// If the response is short, the request may fail as a whole, before the body is read.
 		response, err := client.Do(r)
 		if err == nil {
 			_, err = io.ReadAll(response.Body)

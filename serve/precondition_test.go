@@ -16,7 +16,8 @@ var presentationHeaders = []string{
 	"Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Type",
 }
 
-// A 412 for a failed condition has none of the object's attributes, such as a Cache-Control that lets a cache keep it.
+// A 412 for a failed condition has none of the object's attributes. For example, a Cache-Control of
+// the object could let a cache keep the 412.
 func TestObjectPreconditionFails(t *testing.T) {
 	opts := []storage.UploadOption{
 		storage.WithCacheControl(forGood),

@@ -9,19 +9,20 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// rangeCase returns a case of a request for ranges.
+// rangeCase returns a case that requests the ranges in value.
 func rangeCase(name, value string) contentCase {
 	return contentCase{name: "range/" + name, header: map[string]string{"Range": value}}
 }
 
-// of returns the case with another object.
+// The function of returns the case, but for the object with this key.
 func of(key string, c contentCase) contentCase {
 	c.key = key
 	c.name += "/of " + key
 	return c
 }
 
-// asking sets the number of requests for a GET. A HEAD always makes one.
+// asking returns the case with the method GET, and with the calls of the driver that this GET
+// needs. A HEAD always needs one call.
 func asking(c contentCase, calls ...string) contentCase {
 	c.method = http.MethodGet
 	c.calls = calls
@@ -43,8 +44,8 @@ func spacedRanges(n, length, step int) string {
 	return "bytes=" + strings.Join(ranges, ",")
 }
 
-// A range past the end takes three requests. The store refuses the range. Then the engine asks for the attributes, and
-// so does the Object that serves the request. Only a client's mistake causes this.
+// A range past the end takes three requests. The store refuses the range. Then the engine asks for
+// the attributes, and then Object asks, too. Only a client's mistake causes this.
 var pastTheEnd = []string{"Get", "Head", "Head"}
 
 var rangeCases = []contentCase{
@@ -206,7 +207,7 @@ var rangeCases = []contentCase{
 	},
 }
 
-// anotherUnit is a range that a server must ignore.
+// anotherUnit returns a case of a range in an unknown unit. A server must ignore such a range.
 func anotherUnit(name, value string) contentCase {
 	c := rangeCase("another unit, "+name, value)
 	c.differs = "RFC 9110, section 14.2, has a server ignore units that it does not know; ServeContent refuses them"
@@ -217,7 +218,7 @@ func anotherUnit(name, value string) contentCase {
 	return c
 }
 
-// malformed ranges are ignored.
+// malformed returns a case of a malformed range. Object ignores such a range.
 func malformed(name, value string) contentCase {
 	c := bare(rangeCase("malformed, "+name, value))
 	c.differs = "Amazon S3 ignores them, as RFC 9110, section 14.2, permits; ServeContent refuses them"
@@ -239,7 +240,7 @@ func longNumber(name, value, contentRange string) contentCase {
 	return c
 }
 
-// ofNothing is a range of the empty object.
+// ofNothing returns a case of a range of the empty object.
 func ofNothing(name, value string) contentCase {
 	c := of("empty", rangeCase(name, value))
 	c.differs = "RFC 9110, section 14.1.2: there is no such byte, and Amazon S3 refuses the range; ServeContent ignores it"
@@ -249,13 +250,14 @@ func ofNothing(name, value string) contentCase {
 	return c
 }
 
-// requireNoOverlap requires that the ranges were refused.
+// requireNoOverlap requires that the ranges were refused, because the object has none of their
+// bytes.
 func requireNoOverlap(t *testing.T, a answer, contentRange string) {
 	require.Equal(t, http.StatusRequestedRangeNotSatisfiable, a.status)
 	require.Equal(t, contentRange, a.header.Get("Content-Range"))
 }
 
-// bare is a case with the object that has no disposition and no language.
+// bare returns the case, but for the object that has neither a disposition nor a language.
 func bare(c contentCase) contentCase {
 	c.key = "plain"
 	return c

@@ -62,8 +62,8 @@ func TestObjectRangesReadLittleMore(t *testing.T) {
 	}))
 	put(t, b, "key", strings.Repeat("x", size))
 
-	// rangeList returns n ranges of the same length, each step bytes after the one before it. spacedRanges returns a
-	// header with such a list that begins at 0.
+	// rangeList returns n ranges of the same length, each step bytes after the one before it.
+	// spacedRanges returns a header with such a list, and its first range begins at 0.
 	rangeList := func(start, n, length, step int) string {
 		var all []string
 		for i := range n {
@@ -142,7 +142,8 @@ func TestObjectRangesReadLittleMore(t *testing.T) {
 			require.GreaterOrEqual(t, got.ContentLength, tt.rangeBytes)
 			require.Equal(t, tt.wantRequests, store.requests)
 
-			// Between the ranges, the server may read 1 MiB, or as many bytes as it sends.
+			// The server may also read bytes between the ranges. This may be 1 MiB, or as many
+			// bytes as it sends.
 			maxExtra := max(MiB, tt.rangeBytes)
 			require.LessOrEqual(t, store.bytes, tt.rangeBytes+maxExtra)
 		})

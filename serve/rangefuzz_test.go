@@ -14,16 +14,17 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-// Our handler and ServeContent differ for these ranges. The table rangeCases says why.
+// suffixOfNothing matches ranges for which Object and http.ServeContent differ. The table
+// rangeCases says why.
 var suffixOfNothing = regexp.MustCompile(`(^|[=,])\s*-\s*\+?0+\s*(,|$)`)
 
-// signOrLongNumber matches a number that only one of the two, our handler or ServeContent, accepts.
+// signOrLongNumber matches a number that either Object or http.ServeContent accepts, but not both.
 var signOrLongNumber = regexp.MustCompile(`\+|[0-9]{19}`)
 
 const manyPieces = 16
 
-// FuzzObjectRespondsLikeServeContent sends any ranges and conditions, and requires the response of
-// http.ServeContent.
+// FuzzObjectRespondsLikeServeContent sends any ranges and conditions to Object. The response must
+// be that of http.ServeContent.
 func FuzzObjectRespondsLikeServeContent(f *testing.F) {
 	for _, c := range rangeCases {
 		f.Add(c.header["Range"], "", "")

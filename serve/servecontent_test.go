@@ -25,7 +25,8 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-// In these tests, serve.Object and http.ServeContent serve the same objects, and their responses are compared.
+// stored has the objects that both serve.Object and http.ServeContent serve in these tests. The
+// tests compare the responses.
 var stored = map[string]struct {
 	data []byte
 	opts []storage.UploadOption
@@ -55,13 +56,13 @@ var modified = time.Date(2026, 3, 1, 12, 0, 0, 250_000_000, time.UTC)
 // clock returns the time of the bucket.
 func clock() time.Time { return modified }
 
-// calls counts a bucket's calls of its driver.
+// calls records the calls that a bucket makes of its driver.
 type calls struct {
 	mu   sync.Mutex
 	seen []string
 }
 
-// layer records the calls of the driver.
+// layer returns a driver that records each call of d.
 func (c *calls) layer(d driver.Driver) driver.Driver {
 	return driver.Intercept(d,
 		func(ctx context.Context, call string, next func(context.Context) error) error {
@@ -81,7 +82,8 @@ func (c *calls) drain() []string {
 	return lines
 }
 
-// runOnBuckets runs a test on a bucket in memory and on one in a directory. driverCalls has the calls of its driver.
+// runOnBuckets runs a test on a bucket in memory and on one in a directory. driverCalls has the
+// calls that the bucket makes of its driver.
 func runOnBuckets(t *testing.T, run func(t *testing.T, b storage.Bucket, driverCalls *calls)) {
 	t.Helper()
 	t.Run("memory", func(t *testing.T) {
@@ -111,8 +113,8 @@ func fill(t *testing.T, b storage.Bucket) {
 	}
 }
 
-// unpresented is a response of ServeContent. Its 412 has headers that are meant for the object.
-// TestObjectPreconditionFails says why the 412 of our handler has none.
+// unpresented removes the headers that are meant for the object from a 412 of http.ServeContent.
+// TestObjectPreconditionFails says why the 412 of Object has none.
 type unpresented struct{ http.ResponseWriter }
 
 // WriteHeader removes the headers of the object from a response with status 412.
@@ -143,7 +145,7 @@ func serveContent(w http.ResponseWriter, r *http.Request, attrs *storage.Attrs, 
 	http.ServeContent(unpresented{w}, r, attrs.Key, attrs.Modified, bytes.NewReader(data))
 }
 
-// An answer is all that a client sees.
+// An answer is all that a client sees of a response.
 type answer struct {
 	status int
 	header http.Header
@@ -184,21 +186,22 @@ func fetch(t *testing.T, method, address string, header http.Header) answer {
 	return a
 }
 
-// client does not decode or follow responses.
+// client neither decompresses responses nor follows redirects.
 var client = &http.Client{
 	Transport:     &http.Transport{DisableCompression: true, DisableKeepAlives: true},
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 }
 
-// A contentCase is one request. {etag}, {modified}, {before} and {after} stand for
-// the object's values, and for one second before and after.
+// A contentCase is one request. In its headers, {etag} and {modified} stand for the object's
+// values. {before} and {after} stand for one second before and after {modified}.
 type contentCase struct {
 	name   string
 	key    string // "text.txt" where it is empty
 	method string // both GET and HEAD if it is empty
 	header map[string]string
 	calls  []string // of the driver; nil: Get, or Head for HEAD
-	// differs says why the response is want, and not that of http.ServeContent.
+	// differs says why the response differs from that of http.ServeContent. In this case, want
+	// checks the response.
 	differs string
 	want    func(a answer, t *testing.T)
 }
@@ -232,7 +235,7 @@ func TestObjectRespondsLikeServeContent(t *testing.T) {
 	runOnBuckets(t, func(t *testing.T, b storage.Bucket, driverCalls *calls) {
 		fill(t, b)
 
-		// One server uses Object, and the reference http.ServeContent.
+		// The server uses Object, and the reference uses http.ServeContent.
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			serve.Object(w, r, b, r.URL.Path[1:])
 		}))

@@ -158,7 +158,7 @@ func TestServerCloseWaitsForRequests(t *testing.T) {
 	require.NoError(t, err)
 	<-requestStarted
 
-	// Call Close. It has begun when it has ended a connection that sends nothing.
+	// Call Close. It has begun when it has ended a connection on which no request has come.
 	idle, err := net.Dial("tcp", strings.TrimPrefix(server.URL, "http://"))
 	require.NoError(t, err)
 	defer func() {

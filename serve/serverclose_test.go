@@ -22,7 +22,8 @@ func TestServerCloseEndsUnfinishedUpload(t *testing.T) {
 	finished := false
 	driver := memstore.NewDriver(memstore.Config{})
 
-	// The hook closes started when the upload begins, and sets finished when the upload ends.
+	// The hook closes the channel "started" when the upload begins. It sets finished when the
+	// upload ends.
 	watchUpload := func(
 		_ context.Context, op storage.Operation,
 	) (context.Context, func(storage.Outcome), error) {
@@ -60,7 +61,7 @@ func TestServerCloseEndsUnfinishedUpload(t *testing.T) {
 	require.NoError(t, err)
 	<-started
 
-	// Close cuts off the upload after the patience, and waits for its end.
+	// Close cuts off the upload after server.patience, and waits for its end.
 	server.Close()
 	require.True(t, finished)
 
@@ -74,7 +75,8 @@ func TestServerCloseEndsUnfinishedUpload(t *testing.T) {
 	require.Error(t, err)
 }
 
-// Close does not wait for a connection on which no request has come, such as browsers open in advance.
+// Close does not wait for a connection on which no request has come. Browsers open such connections
+// in advance.
 func TestServerCloseIgnoresIdleConnections(t *testing.T) {
 	server, err := NewServer(func(baseURL string) (storage.Bucket, error) {
 		return memstore.New(storage.WithSigningBaseURL(baseURL)), nil

@@ -35,14 +35,14 @@ func TestSignedRemoveURL(t *testing.T) {
 	}
 	s.requireContent("a", "x")
 
-	// The signature of another method is refused, and an empty one.
+	// The signature of another method is refused, and so is an empty signature.
 	download, err := s.bucket.SignedDownloadURL(t.Context(), "a")
 	require.NoError(t, err)
 	s.requireRefusal(s.request("DELETE", download.URL, nil), 403, "SignatureDoesNotMatch")
 	s.requireRefusal(s.request("DELETE", s.publicURL("a")+"?ob-signature=", nil), 403, "SignatureDoesNotMatch")
 	s.requireContent("a", "x")
 
-	// Without a signature, even a public object cannot be removed, nor can the bucket.
+	// Without a signature, neither a public object nor the bucket can be removed.
 	s.requireRefusal(s.request("DELETE", s.publicURL("a"), nil), 403, "SignatureDoesNotMatch")
 	s.requireRefusal(s.request("DELETE", siteBase+"/", nil), 403, "AccessDenied")
 	s.requireContent("a", "x")
@@ -52,7 +52,7 @@ func TestSignedRemoveURL(t *testing.T) {
 		require.Equal(t, 204, s.request("DELETE", signedURL.URL, nil).Code)
 	}
 
-	// When the URL has expired, it cannot remove a new object of this key.
+	// When the URL has expired, it cannot remove a new object with this key.
 	s.put("a", "again")
 	s.now = s.now.Add(time.Minute)
 	s.requireRefusal(s.request("DELETE", expiring.URL, nil), 403, "RequestExpired")
@@ -60,7 +60,7 @@ func TestSignedRemoveURL(t *testing.T) {
 	s.requireContent("b", "y")
 }
 
-// A response at a URL that was signed with WithStableFor may be cached privately for that time.
+// If a URL was signed with WithStableFor, its response may be cached privately for the given time.
 func TestSignedURLStableIsPrivatelyCached(t *testing.T) {
 	s := newSite(t)
 	s.put("a", "x", storage.WithCacheControl("public, max-age=9"))
@@ -74,8 +74,8 @@ func TestSignedURLStableIsPrivatelyCached(t *testing.T) {
 	require.Equal(t, 304, s.request("GET", signedURL.URL, nil, "If-None-Match", w.Header().Get("ETag")).Code)
 }
 
-// With WithStableFor, two processes that share a signing key make the same URL for an hour, so that caches recognize
-// it.
+// With WithStableFor, two processes that share a signing key make the same URL for an hour. So
+// caches recognize the URL.
 func TestSignedURLStableInTwoProcesses(t *testing.T) {
 	startOfHour := time.Date(2026, 3, 4, 5, 0, 0, 0, time.UTC)
 	signInNewProcess := func(at time.Time) *storage.SignedURL {
@@ -98,7 +98,7 @@ func TestSignedURLStableInTwoProcesses(t *testing.T) {
 	first := signInNewProcess(startOfHour)
 	require.Equal(t, startOfHour.Add(time.Hour+time.Minute), first.ExpiresAt)
 
-	// It is the same until the last moment of the hour, and another one in the next hour.
+	// The URL is the same until the last moment of the hour, and another one in the next hour.
 	require.Equal(t, first, signInNewProcess(startOfHour.Add(time.Hour-1)))
 	require.NotEqual(t, first.URL, signInNewProcess(startOfHour.Add(time.Hour)).URL)
 }

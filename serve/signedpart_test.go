@@ -9,7 +9,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A PUT at the signed URL of a part stores only that part, if it has the signed size.
+// A PUT at the signed URL of a part stores only that part, and only if the body has the signed
+// size.
 func TestSignedPartIsStoredAsSigned(t *testing.T) {
 	s := newSite(t)
 	u, err := storage.BeginUpload(t.Context(), s.bucket, "a b/100%.bin", storage.WithUncheckedParts())

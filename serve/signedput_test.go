@@ -37,7 +37,7 @@ func TestSignedUploadIsStoredAsSigned(t *testing.T) {
 		storage.WithSize(int64(len(content))),
 	)
 
-	// The client adds metadata and a header that the URL does not sign.
+	// The client adds metadata and a header. The URL signs neither of them.
 	w := s.requestSigned(u, content, "X-Omnibucket-Meta-More", "unsigned", "Expires", "never")
 	require.Equal(t, http.StatusOK, w.Code, w.Body.String())
 	require.Empty(t, w.Body.String())
@@ -312,7 +312,8 @@ func TestSignedUploadNeverOverwrites(t *testing.T) {
 	s.requireContent("a", "first")
 }
 
-// A signed upload may have several headers of one condition. The handler ignores those that are empty.
+// A signed upload may repeat the header of a condition. The handler ignores each header that is
+// empty.
 func TestSignedUploadConditionOnTwoLines(t *testing.T) {
 	s := newSite(t)
 	s.put("a", "first")
@@ -343,7 +344,7 @@ func TestSignedUploadIsStreamed(t *testing.T) {
 	s := &site{T: t, bucket: b, handler: serve.NewHandler(b)}
 	u := s.signUpload("a", storage.WithSize(size))
 
-	// The body measures how many of its bytes are between the handler and the store.
+	// The body measures how many of its bytes the handler has read, but the store has not.
 	var sent int64    // bytes that the handler has read
 	var maxHeld int64 // most bytes that the handler has read, but the store has not
 	body := readFunc(func(p []byte) (int, error) {

@@ -99,7 +99,7 @@ func TestObjectInvalidKey(t *testing.T) {
 	})
 }
 
-// Object passes the RetryAfter of a storage.Error on as Retry-After.
+// If a storage.Error has a RetryAfter, Object sends it as the header Retry-After.
 func TestObjectPassesOnRetryAfter(t *testing.T) {
 	err := &storage.Error{Code: storage.RateLimited, RetryAfter: 1500 * time.Millisecond}
 	got := responseTo(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) {
@@ -108,13 +108,14 @@ func TestObjectPassesOnRetryAfter(t *testing.T) {
 	require.Equal(t, "2", got.Header.Get("Retry-After"))
 }
 
-// If Object fails, the function of WithErrorHandler gets the status and the error, and writes the response. It is not
-// called for a failed condition.
+// If Object fails, the function of WithErrorHandler gets the status and the error, and writes the
+// response. A failed condition does not lead to a call of this function.
 func TestErrorHandler(t *testing.T) {
 	b := memstore.New()
 	attrs := put(t, b, "key", "data")
 
-	// handle serves an object, stores what the error handler gets, and responds with the status 418 in its place.
+	// handle serves an object. If this fails, it stores what the error handler gets, and responds
+	// with the status 418 instead.
 	var status int
 	var failure error
 	handle := func(key string) func(http.ResponseWriter, *http.Request) {
@@ -177,7 +178,8 @@ func (d damaged) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs,
 	return attrs, changedBody, err
 }
 
-// If a download fails halfway, the response ends early, so that the client sees that it is incomplete.
+// If a download fails halfway, the response ends early. So the client sees that the response is
+// incomplete.
 func TestObjectFailsHalfway(t *testing.T) {
 	// Each read of these objects has one wrong bit, which the checksum shows at the end.
 	damage := func(d driver.Driver) driver.Driver {
@@ -232,7 +234,7 @@ func TestObjectFailsHalfway(t *testing.T) {
 				r.Header.Set("Range", tt.span)
 			}
 
-			// A short response may fail as a whole, before its body.
+			// If the response is short, the request may fail as a whole, before the body is read.
 			response, err := client.Do(r)
 			if err == nil {
 				_, err = io.Copy(io.Discard, response.Body)

@@ -30,7 +30,8 @@ import (
 // A listing lists the objects of an archive.
 type listing func(context.Context) iter.Seq2[storage.ListEntry, error]
 
-// serveZip starts a server that sends the listed objects as an archive, and returns its URL.
+// serveZip starts a server that sends the listed objects as an archive. It returns the URL of the
+// server.
 func serveZip(t *testing.T, b storage.Bucket, list listing, opts ...serve.Option) string {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -45,7 +46,8 @@ func listAll(b storage.Bucket) listing {
 	return func(ctx context.Context) iter.Seq2[storage.ListEntry, error] { return b.List(ctx) }
 }
 
-// fetchWhole returns a response, its whole body, and the error of reading it.
+// fetchWhole sends a request. It returns the response, the whole body, and the error of reading the
+// body.
 func fetchWhole(t *testing.T, method, url string, header ...string) (*http.Response, []byte, error) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, url, nil)
@@ -60,7 +62,7 @@ func fetchWhole(t *testing.T, method, url string, header ...string) (*http.Respo
 	return response, body, err
 }
 
-// contents returns the texts of an archive by name.
+// contents returns the texts of the files in an archive by their names.
 func contents(t *testing.T, archive []byte) map[string]string {
 	t.Helper()
 	r, err := zip.NewReader(bytes.NewReader(archive), int64(len(archive)))
@@ -77,7 +79,7 @@ func contents(t *testing.T, archive []byte) map[string]string {
 	return texts
 }
 
-// albumTexts are the texts of the objects in album, by key.
+// albumTexts has the texts of the objects in the album, by their keys.
 var albumTexts = map[string]string{
 	"a.txt":         "one",
 	"empty":         "",
@@ -88,7 +90,7 @@ var albumTexts = map[string]string{
 // zipSignature is at the beginning of each ZIP archive.
 const zipSignature = "PK"
 
-// newAlbum returns a folder of a bucket with some objects.
+// newAlbum returns a folder of a bucket as a bucket. It has the objects in albumTexts.
 func newAlbum(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
 	b := storage.Prefixed(memstore.New(opts...), "albums/7/")
@@ -145,7 +147,8 @@ func TestZipIsExtracted(t *testing.T) {
 	require.Equal(t, "two", string(text))
 }
 
-// If the listing is empty, invalid or fails, Zip responds with an error status and not with an archive.
+// If the listing is empty or invalid, or fails, Zip responds with an error status and not with an
+// archive.
 func TestZipRefusesEarly(t *testing.T) {
 	b := newAlbum(t)
 	noObjects := func(ctx context.Context) iter.Seq2[storage.ListEntry, error] {
@@ -214,7 +217,7 @@ func TestZipFailsInMiddle(t *testing.T) {
 			noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
 			b := newAlbum(t, driver.WithLayer(injector.Layer()), noRetry)
 
-			// Change the objects after the listing that the archive is made from.
+			// List the objects, and change them before Zip makes an archive from the listing.
 			var listed []storage.ListEntry
 			for entry, err := range b.List(t.Context()) {
 				require.NoError(t, err)
@@ -254,10 +257,10 @@ func entries(listed []storage.ListEntry) iter.Seq2[storage.ListEntry, error] {
 	}
 }
 
-// zeroObjects has objects of zeros. Their sizes are in their keys.
+// zeroObjects has objects of zeros. The key of each object says its size.
 type zeroObjects struct{}
 
-// Download returns an object of zeros. Its key ends in "-" and its size.
+// Download returns an object of zeros. The key ends in "-" and the size of the object.
 func (zeroObjects) Download(
 	_ context.Context, key string, _ ...storage.DownloadOption,
 ) (*storage.Reader, error) {
@@ -274,7 +277,7 @@ type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
-// A counted response keeps only its length.
+// A counted response keeps nothing but the length of its body.
 type counted struct {
 	header http.Header
 	n      int64
@@ -287,7 +290,8 @@ func (c *counted) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// The Content-Length of Zip is exact, also around 65,535 files, where the format changes to zip64.
+// The Content-Length of Zip is exact, even for about 65,535 files. At this number, the format
+// changes to zip64.
 func TestZipContentLength(t *testing.T) {
 	requireExactLengths(t, []lengthCase{
 		{name: "an empty file", listed: newListing(0)},
@@ -298,7 +302,8 @@ func TestZipContentLength(t *testing.T) {
 	})
 }
 
-// The Content-Length of Zip is exact around 4 GiB, where the format changes to zip64.
+// The Content-Length of Zip is exact for an archive of about 4 GiB. At this size, the format
+// changes to zip64.
 func TestZipContentLengthOfLargeArchive(t *testing.T) {
 	testserver.Further(t)
 	requireExactLengths(t, []lengthCase{
@@ -334,7 +339,7 @@ func requireExactLengths(t *testing.T, tests []lengthCase) {
 	}
 }
 
-// A lengthCase is a listing of which requireExactLengths makes an archive.
+// A lengthCase is a listing from which requireExactLengths makes an archive.
 type lengthCase struct {
 	name   string
 	listed []storage.ListEntry
@@ -349,7 +354,7 @@ func archiveOf(t *testing.T, b storage.Downloader, listed []storage.ListEntry) [
 	return recorder.Body.Bytes()
 }
 
-// Go's archive/zip reads an archive of more than 65,535 files, which needs zip64.
+// Go's archive/zip reads an archive of more than 65,535 files. Such an archive needs zip64.
 func TestZipManyFiles(t *testing.T) {
 	testserver.Further(t)
 	const fileCount = 70_000

@@ -10,7 +10,8 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Zip adds a number to a name that full case folding, as APFS and Windows do it, makes equal to an earlier one.
+// Zip adds a number to a name if full case folding makes the name equal to an earlier one. APFS and
+// Windows use this folding.
 func TestZipNamesOfFoldedLettersDiffer(t *testing.T) {
 	pairs := []struct{ first, second string }{
 		{first: "straße", second: "STRASSE"},
@@ -27,7 +28,7 @@ func TestZipNamesOfFoldedLettersDiffer(t *testing.T) {
 	}
 }
 
-// The function fold makes names equal that the full case folding of Unicode makes equal.
+// The function fold makes two names equal if the full case folding of Unicode makes them equal.
 func TestFoldIsFullCaseFolding(t *testing.T) {
 	fullFold := cases.Fold()
 	for r := range unicode.MaxRune {
