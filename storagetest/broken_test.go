@@ -20,8 +20,8 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
-// A suite that cannot fail proves nothing. Each row breaks one thing, and the named
-// cases must notice it. The suite runs in a child process, because a failed subtest
+// A suite that cannot fail proves nothing. Each row of brokenLayers breaks one thing, and the cases
+// that it names must notice this. The suite runs in a child process, because a failed subtest
 // cannot be undone.
 
 const brokenVariable = "STORAGETEST_BROKEN"
@@ -146,7 +146,8 @@ func TestSuiteNotices(t *testing.T) {
 				require.Regexp(t, `--- FAIL: TestBrokenChild/cases/`+subtest, output)
 				require.Contains(t, output, "rule "+rule+": ", "a failure must print the rule")
 
-				// A case that calls the driver itself is listed at the end as one to mend first.
+				// If a case calls the driver itself, the end of the output lists it among those to
+				// mend first.
 				callsDriver := strings.Contains(want, "a driver")
 				if callsDriver {
 					require.Regexp(t, `mend these first(?s:.*)`+regexp.QuoteMeta(want), output)
@@ -157,7 +158,7 @@ func TestSuiteNotices(t *testing.T) {
 	}
 }
 
-// runBroken runs the named cases with one broken layer, in a child process.
+// runBroken runs the named cases with one broken layer in a child process. It returns the output.
 func runBroken(t *testing.T, name string, cases []string) string {
 	t.Helper()
 	var rules, names []string
@@ -300,7 +301,7 @@ func (d *sortsBySegments) List(ctx context.Context, r *driver.ListRequest) (*sto
 	return page, err
 }
 
-// remembers returns the attributes that it has returned before.
+// remembers is a driver whose Head returns attributes that it has returned before.
 type remembers struct {
 	driver.Driver
 	seen sync.Map
@@ -366,10 +367,10 @@ func (d *removesAny) Delete(ctx context.Context, r *driver.DeleteRequest) error 
 	return d.Driver.Delete(ctx, &driver.DeleteRequest{Key: r.Key})
 }
 
-// The driver namesNoRevision returns no revision of a write.
+// The driver namesNoRevision returns no revision after a write.
 type namesNoRevision struct{ driver.Driver }
 
-// Put returns no revision of a write.
+// Put returns no revision of the object that it has stored.
 func (d *namesNoRevision) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	attrs, err := d.Driver.Put(ctx, r)
 	if err == nil {
@@ -402,13 +403,13 @@ func (d *forgetsPages) List(ctx context.Context, r *driver.ListRequest) (*storag
 	return page, err
 }
 
-// The driver misnames returns one code in place of another.
+// misnames is a driver that returns one error code in place of another.
 type misnames struct {
 	driver.Driver
 	code, by storage.Code
 }
 
-// Head returns one code in place of another.
+// Head returns one error code in place of another.
 func (d *misnames) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
 	attrs, err := d.Driver.Head(ctx, r)
 	if storage.CodeOf(err) == d.code {
@@ -461,10 +462,10 @@ func (d *removesTree) Delete(ctx context.Context, r *driver.DeleteRequest) error
 	return d.Driver.Delete(ctx, r)
 }
 
-// boasts is a driver that declares that it signs URLs, but cannot.
+// boasts is a driver that declares signed URLs, although it cannot sign.
 type boasts struct{ driver.Driver }
 
-// Describe declares that it signs URLs, but cannot.
+// Describe declares signed URLs, although the driver cannot sign.
 func (d *boasts) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Features = desc.Features | storage.SignedURLs

@@ -44,7 +44,7 @@ var (
 	namedTest = regexp.MustCompile("`([a-z0-9/]+)\\.(Test[A-Za-z0-9_]+)`")
 )
 
-// The page on reliability names only cases and tests that exist.
+// docs/maintainers/reliability.md names only cases and tests that exist.
 func TestReliabilityPageNamesTests(t *testing.T) {
 	page, err := os.ReadFile("../docs/maintainers/reliability.md")
 	require.NoError(t, err)
@@ -56,7 +56,7 @@ func TestReliabilityPageNamesTests(t *testing.T) {
 		cases[c.Name] = true
 	}
 
-	// The page names a case as in: case "ranges".
+	// The page names a case in the form: case "ranges".
 	namedCases := namedCase.FindAllStringSubmatch(string(page), -1)
 	require.NotEmpty(t, namedCases)
 	for _, match := range namedCases {
@@ -64,7 +64,7 @@ func TestReliabilityPageNamesTests(t *testing.T) {
 		require.True(t, cases[name], "the suite has no case %q", name)
 	}
 
-	// It names a test by the package and the function, as in `transfer.TestMove`.
+	// The page names a test by the package and the function, as in `transfer.TestMove`.
 	namedTests := namedTest.FindAllStringSubmatch(string(page), -1)
 	require.NotEmpty(t, namedTests)
 	for _, match := range namedTests {

@@ -25,9 +25,9 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
-// A directoryDriver keeps an object as a file of its name and nothing else, as a driver
-// of SFTP would: it has no place for attributes, and no write that compares first. Its
-// file system must tell upper from lower case, as those of Linux do.
+// A directoryDriver keeps an object as a file of its name and nothing else, as a driver of SFTP
+// would. It has no place for attributes, and no conditional writes. Its file system must tell upper
+// from lower case, as those of Linux do.
 type directoryDriver struct {
 	driver.UnimplementedDriver
 	objects, temporary string // directories of one file system
@@ -60,7 +60,8 @@ func (d *directoryDriver) Describe() driver.Description {
 	}
 }
 
-// path returns the file of a key. A key that cleaning would change is nobody's file.
+// path returns the path of the file for a key. A key that is not a clean path, such as "a//b", has
+// no file.
 func (d *directoryDriver) path(key string) (string, error) {
 	if !fs.ValidPath(key) {
 		return "", storage.ObjectNotFound
@@ -77,7 +78,8 @@ func missing(err error) error {
 	return err
 }
 
-// attrsOf returns the attributes of a file. Its revision is made of its time and its size.
+// attrsOf returns the attributes of a file. The revision consists of the time and the size of the
+// file.
 func attrsOf(key string, info fs.FileInfo) *storage.Attrs {
 	revision := fmt.Sprintf("%d-%d", info.ModTime().UnixNano(), info.Size())
 	return &storage.Attrs{
@@ -113,7 +115,8 @@ func (d *directoryDriver) Put(ctx context.Context, r *driver.PutRequest) (*stora
 	return attrsOf(r.Key, info), nil
 }
 
-// write stores the body in file, and compares its checksum while nobody sees the file.
+// write stores the body in a temporary file, and compares the checksum before the file gets its
+// name.
 func (d *directoryDriver) write(
 	ctx context.Context, file *os.File, r *driver.PutRequest,
 ) (fs.FileInfo, error) {
@@ -127,7 +130,7 @@ func (d *directoryDriver) write(
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	// The clock of a file system may stand still between two writes, which would share a
+	// The clock of a file system may stand still between two writes. Both would then have the same
 	// revision.
 	now := time.Now()
 	if err := os.Chtimes(file.Name(), now, now); err != nil {
@@ -136,10 +139,10 @@ func (d *directoryDriver) write(
 	return file.Stat()
 }
 
-// rename makes a complete file the object. A path cannot be a file and a folder at the same time. In this case, rename
-// fails with Unsupported.
+// rename makes a complete file the object. A path cannot be a file and a folder at the same time.
+// If it would have to be both, rename fails with Unsupported.
 func (d *directoryDriver) rename(src, dst string) (err error) {
-	// Another call may remove the folder before the rename, because it is empty.
+	// Another call may remove the folder before the rename, because the folder is still empty.
 	const attempts = 100
 	for range attempts {
 		err = os.MkdirAll(filepath.Dir(dst), 0o700)

@@ -24,7 +24,8 @@ func skipDamagedBodies() storagetest.Option {
 		"memory trusts the checksum that it gets: bytes cannot be damaged in transit")
 }
 
-// memoryBehind returns an Open for buckets in memory. It puts layer below the suite's own layers.
+// memoryBehind returns an Open for buckets in memory that have this layer. The layer is below the
+// suite's own layers.
 func memoryBehind(layer driver.Layer) storagetest.Open {
 	return func(_ *testing.T, opts ...storage.OpenOption) storage.Bucket {
 		return memstore.New(append([]storage.OpenOption{driver.WithLayer(layer)}, opts...)...)
@@ -43,10 +44,11 @@ func TestRunServiceOnMemory(t *testing.T) {
 		func(*testing.T) storage.Service { return memstore.NewService(memstore.ServiceConfig{}) })
 }
 
-// omitFromSupportTable keeps stores that exist only in tests out of the support table.
+// omitFromSupportTable keeps a store out of the support table, because it exists only in tests.
 func omitFromSupportTable(t *testing.T) { t.Setenv("OMNIBUCKET_SUPPORT", "") }
 
-// The suite passes for a store with almost no features, by cases that require Unsupported.
+// The suite passes for a store with almost no features. Many of its cases then require that a call
+// fails with Unsupported.
 func TestFurtherRunOnAWeakStore(t *testing.T) {
 	testserver.Further(t)
 	omitFromSupportTable(t)
@@ -143,7 +145,7 @@ func TestSkippedCasesAreListed(t *testing.T) {
 	}
 	storagetest.Run(t, newMemory, opts...)
 
-	// The file is named after the store.
+	// The name of the result's file follows from that of the store.
 	data, err := os.ReadFile(filepath.Join(dir, "some--store-.json"))
 	require.NoError(t, err)
 

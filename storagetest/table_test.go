@@ -11,7 +11,8 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// Each case of the table has a unique name that can be a subtest, an explanation and a function.
+// Each case of the table has a function, an explanation and a unique name. The name can be that of
+// a subtest.
 func TestTableIsInOrder(t *testing.T) {
 	names := map[string]bool{}
 	for _, c := range Cases() {
@@ -42,7 +43,7 @@ func TestTableHasACaseForEachRule(t *testing.T) {
 	}
 }
 
-// The report of what a store supports is written as a JSON file that is named after the store.
+// A report says what a store supports. It is written as a JSON file that is named after the store.
 func TestSupportIsWritten(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "made")
 	t.Setenv(supportDir, dir) // the variable says where reports are written
@@ -64,8 +65,8 @@ func TestSupportIsWritten(t *testing.T) {
 		"passed":1,"refused":["b","z"],"without":{"left":"because"},"rules":{"K1":1}}`, string(data))
 }
 
-// The model lists the keys after startAfter that begin with prefix. It has one common prefix for all keys below a
-// delimiter, which it shows with a leading ">".
+// The model lists the keys after startAfter that begin with prefix. Keys that are equal up to a
+// delimiter after the prefix have one common prefix instead. The model shows it with a leading ">".
 func TestModelOfListings(t *testing.T) {
 	keys := []string{"a", "a-b", "a/b", "a/c", "b"}
 	tests := []struct {

@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// The store takes the first upload, but its response is lost. The retry finds the object that
-// the upload has made, so that IfAbsent succeeds.
+// The store takes the first upload, but its response is lost. The retry finds the object that the
+// upload has made, so IfAbsent succeeds.
 func Example() {
 	injector := faults.New(faults.DropResponse(faults.Put).Nth(1))
 	bucket := memstore.New(driver.WithLayer(injector.Layer()))
@@ -32,7 +32,7 @@ func Example() {
 	// Head false
 }
 
-// A test of a program that must survive a store that is out of reach.
+// A program must survive a store that is out of reach. In its test, each download fails.
 func ExampleFail() {
 	injector := faults.New(faults.Fail(faults.Get))
 	bucket := memstore.New(driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))

@@ -27,7 +27,8 @@ type fakeDriver struct {
 
 func newFakeDriver() *fakeDriver { return &fakeDriver{objects: map[string][]byte{}} }
 
-// Describe says that the driver has uploads in parts, conditions, and pages and batches of ten.
+// Describe says that the driver has multipart uploads and conditional creation. Pages and batches
+// have at most ten entries.
 func (fake *fakeDriver) Describe() driver.Description {
 	return driver.Description{
 		Provider: "shelf",
@@ -49,7 +50,7 @@ func (fake *fakeDriver) Put(_ context.Context, r *driver.PutRequest) (*storage.A
 	return &storage.Attrs{Key: r.Key, Size: int64(len(data))}, nil
 }
 
-// Get returns a body that counts when it is closed.
+// Get returns a body. The driver counts how many bodies are closed.
 func (fake *fakeDriver) Get(_ context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	fake.mu.Lock()
 	defer fake.mu.Unlock()
@@ -60,7 +61,7 @@ func (fake *fakeDriver) Get(_ context.Context, r *driver.GetRequest) (*storage.A
 	return &storage.Attrs{Key: r.Key}, &fakeBody{Reader: bytes.NewReader(data), driver: fake}, nil
 }
 
-// Delete succeeds also if there is no object.
+// Delete also succeeds if there is no object.
 func (fake *fakeDriver) Delete(_ context.Context, r *driver.DeleteRequest) error {
 	fake.mu.Lock()
 	defer fake.mu.Unlock()
@@ -109,7 +110,7 @@ func (b *fakeBody) Close() error {
 	return nil
 }
 
-// put stores an object by d.
+// put stores an object with the driver d.
 func put(d driver.Driver, key, body string) error {
 	_, err := d.Put(context.Background(), &driver.PutRequest{
 		Key:  key,
@@ -146,29 +147,29 @@ func TestFailDoesNothing(t *testing.T) {
 	require.Equal(t, "Fail(Put)", injected.Rule)
 }
 
-// A call that DropResponse hits reaches the driver, and only its result is lost, so that the
-// outcome of a write is unknown.
+// A call that DropResponse hits reaches the driver, and only its result is lost. So the outcome of
+// a write is unknown.
 func TestDropResponseHasDoneTheWork(t *testing.T) {
 	fake := newFakeDriver()
 	injector := faults.New(faults.DropResponse(faults.Put | faults.Get | faults.DeleteBatch))
 	d := injector.Layer()(fake)
 	body := strings.NewReader("whole")
 
-	// A write: the object is stored.
+	// A write stores the object.
 	_, err := d.Put(context.Background(), &driver.PutRequest{Key: "a", Body: body, Size: 5})
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
 	require.ErrorIs(t, err, storage.Unavailable)
 	require.Zero(t, body.Len(), "the inner call must read the body to its end")
 	require.True(t, fake.has("a"))
 
-	// A read: its body is closed.
+	// The body of a read is closed.
 	_, _, err = d.Get(context.Background(), &driver.GetRequest{Key: "a"})
 	require.ErrorIs(t, err, storage.Unavailable)
 	require.NotErrorIs(t, err, storage.OutcomeUnknown, "a read has no unknown outcome")
 	require.Equal(t, 1, fake.closed, "the dropped body must be closed")
 	require.Zero(t, injector.OpenBodies())
 
-	// A batch: each of its deletions has an unknown outcome.
+	// Each deletion of a batch has an unknown outcome.
 	errs := d.DeleteBatch(context.Background(), []driver.DeleteRequest{{Key: "a"}, {Key: "b"}})
 	require.Len(t, errs, 2)
 	require.ErrorIs(t, errs[1], storage.OutcomeUnknown)
@@ -272,7 +273,8 @@ func TestCutOfADownload(t *testing.T) {
 	}
 }
 
-// Cut of an upload reads the body only up to the cut, and fails without calling the driver.
+// If Cut hits an upload, it reads the body only up to the cut, and fails without calling the
+// driver.
 func TestCutOfAnUpload(t *testing.T) {
 	fake := newFakeDriver()
 	body := strings.NewReader("hello")
@@ -350,7 +352,8 @@ func TestStallBodyEndsWithContext(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
-// Delay waits with the function of SetSleep, and does not call the driver if the wait fails.
+// Delay waits with the function that SetSleep has set. If the wait fails, Delay does not call the
+// driver.
 func TestDelayWaitsByTheInjectedClock(t *testing.T) {
 	var delay time.Duration
 	injector := faults.New(faults.Delay(faults.Put, time.Hour))
@@ -458,7 +461,7 @@ func TestBodyKeepsItsWriteTo(t *testing.T) {
 	require.Equal(t, 1, fake.closed)
 }
 
-// Set replaces the rules, and their counts of calls start at zero.
+// Set replaces the rules. The new rules count calls from zero.
 func TestSetArmsAgain(t *testing.T) {
 	injector := faults.New()
 	d := injector.Layer()(newFakeDriver())

@@ -72,7 +72,8 @@ func appendToCounter(ctx context.Context, b storage.Bucket, text string, how upd
 	}
 }
 
-// sceneOfUpdates returns a scene of actors that each add their name to an object. It fails if an update is lost.
+// sceneOfUpdates returns a scene in which each actor adds its name to one object. The scene fails
+// if an update is lost.
 func sceneOfUpdates(how update, names ...string) func(s *interleave.Scene) {
 	return func(s *interleave.Scene) {
 		store := s.Store("numbers")
@@ -115,7 +116,7 @@ func TestExploreFindsALostUpdate(t *testing.T) {
 repeat it: go test -run '^TestExploreFindsALostUpdate$' . -args -replay 0,1`, report.Failure.String())
 }
 
-// Updates by revision pass under all interleavings.
+// If updates have a condition on the revision, no interleaving loses an update.
 func TestRunOfUpdatesByRevision(t *testing.T) {
 	interleave.Run(t, interleave.Config{}, sceneOfUpdates(byRevision, "a", "b"))
 }
@@ -139,7 +140,8 @@ func TestExploreAtRandom(t *testing.T) {
 	require.NotNil(t, interleave.Explore(t, config, noWeakness, scene).Failure)
 }
 
-// Explore skips a schedule, which is one order of the requests, only if another one has the same result.
+// A schedule is one order of the requests. Explore skips a schedule only if another schedule has
+// the same result.
 func TestExploreCutsOffWhatCommutes(t *testing.T) {
 	results := make(map[string]bool)
 	scene := func(s *interleave.Scene) {
@@ -202,7 +204,8 @@ func TestExploreLosesResponses(t *testing.T) {
 func TestExploreLetsProcessesDie(t *testing.T) {
 	outcomes := make(map[string]bool) // the keys that exist after a run
 	scene := func(s *interleave.Scene) {
-		// The process uploads "1" and "2", and then "cleaned" in a deferred call, which a dead process must not do.
+		// The process uploads "1" and "2", and then "cleaned" in a deferred call. A dead process
+		// must not upload "cleaned".
 		store := s.Store("s")
 		p := s.Process("a")
 		b := p.Bucket(store)
@@ -217,7 +220,7 @@ func TestExploreLetsProcessesDie(t *testing.T) {
 			return errors.Join(put(ctx, "1"), put(ctx, "2"))
 		})
 
-		// After each run, the process has died if an object is missing.
+		// If an object is missing after a run, the process has died in this run.
 		s.Check(func() {
 			var keys []string
 			for _, key := range []string{"1", "2", "cleaned"} {
@@ -244,12 +247,14 @@ func TestExploreLetsProcessesDie(t *testing.T) {
 	}, outcomes)
 }
 
-// A budget limits what the explorer may do in a run, such as to let time pass while a request is pending. If the
-// budget has no Ticks, an upload takes almost no time in each run. Otherwise, it takes a tick in some run.
+// A budget limits what the explorer may do in a run. For example, it may let time pass while a
+// request is pending. If the budget has no Ticks, an upload takes almost no time in each run.
+// Otherwise, it takes a tick in some run.
 func TestExploreLetsTimePass(t *testing.T) {
 	const tick = time.Hour
 
-	// longestUpload explores all runs of an upload that a budget permits, and returns the longest time of the upload.
+	// longestUpload explores all runs that a budget permits, each with one upload. It returns the
+	// time of the longest upload.
 	longestUpload := func(budget interleave.Budget) time.Duration {
 		longest := time.Duration(0)
 		config := interleave.Config{Budgets: []interleave.Budget{budget}}
@@ -304,8 +309,8 @@ func TestExploreHeedsContexts(t *testing.T) {
 	require.Equal(t, 1, timeouts)
 }
 
-// Explore splits a copy into a read and a write, so that another actor may replace the source
-// before, between or after them.
+// Explore splits a copy into a read and a write. Another actor may replace the source before,
+// between or after these requests.
 func TestExploreSplitsCopies(t *testing.T) {
 	type outcome struct{ src, dst string } // contents after a run
 	outcomes := make(map[outcome]bool)
@@ -376,7 +381,7 @@ func TestEqualRevisionsHideAChange(t *testing.T) {
 				_, err = b.Upload(s.Context(), "k", strings.NewReader("newer"), ifFirst)
 				require.Equal(s, tt.isVisible, err != nil)
 
-				// So does a removal with the same condition.
+				// A removal with the same condition also fails only if the change is visible.
 				put(s, b, "k", "equal")
 				_ = b.Remove(s.Context(), "k", ifFirst)
 				want := ""
@@ -458,7 +463,7 @@ func TestActorsOfOneProcess(t *testing.T) {
 		p := s.Process("p")
 		b := p.Bucket(store)
 
-		// The channel is the lock, which one actor at a time holds.
+		// The channel is the lock. One actor at a time holds it.
 		lock := make(chan struct{}, 1)
 		for _, name := range []string{"a", "b"} {
 			p.Go(name, func(ctx context.Context) error {
@@ -470,7 +475,7 @@ func TestActorsOfOneProcess(t *testing.T) {
 			})
 		}
 		s.Check(func() {
-			// Each actor appends one letter, unless the run is one in which the process dies.
+			// Each actor has appended one letter, unless the process has died in this run.
 			if !p.Died() {
 				require.Len(s, read(s, store.Bucket(), counter), 2)
 			}
@@ -483,7 +488,7 @@ func TestActorsOfOneProcess(t *testing.T) {
 func TestExploreLetsReadsFail(t *testing.T) {
 	failedReads := 0 // in all runs
 	scene := func(s *interleave.Scene) {
-		// A process reads an object, and writes it with "a" at its end.
+		// A process reads an object, and writes it again with "a" at its end.
 		store := s.Store("s")
 		put(s, store.Bucket(), counter, "")
 		p := s.Process("a")
