@@ -112,7 +112,7 @@ func TestPrograms(t *testing.T) {
 	stdoutAgain, _, _ := analyze(t, "./programs/...")
 	require.Equal(t, stdout, stdoutAgain)
 
-	// The output has a section for each program, which begins with a line "programs/NAME".
+	// The output has a section for each program. A section begins with a line "programs/NAME".
 	sections := map[string]string{}
 	for section := range strings.SplitSeq("\n"+stdout, "\nprograms/") {
 		name, permissions, _ := strings.Cut(section, "\n")
@@ -260,8 +260,7 @@ func TestMermaidHasProgramsAndBuckets(t *testing.T) {
 	requireGolden(t, filepath.Join("testdata", "mermaid.txt"), stdout)
 }
 
-// -check reports the place where a program needs a permission that its file does not allow, and
-// fails.
+// If a program needs a permission that its file does not allow, -check reports the place and fails.
 func TestCheckFindsFurtherPermissions(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "permissions.txt")
 	_, stderr, status := analyze(t, "-write", file, "./programs/tagged")

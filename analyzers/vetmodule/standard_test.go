@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The list standard has all analyzers that "go vet" registers, including those that a new version
+// The list "standard" has all analyzers that "go vet" registers, including those that a new version
 // of Go adds.
 func TestStandardAnalyzersAreThoseOfGoVet(t *testing.T) {
 	// "go vet" lists its analyzers in its help, each in an indented line.

@@ -158,8 +158,8 @@ func TestQuestionsToOurServer(t *testing.T) {
 	requireNoBucket(t, address)
 }
 
-// With -plan, certify only prints what its questions to a provider cost. Questions that lock objects or are about other
-// providers are left out.
+// With -plan, certify prints what its questions to a provider cost, and does nothing else. It
+// leaves out questions that lock objects or are about other providers.
 func TestPlanOfQuestions(t *testing.T) {
 	t.Setenv("AWS_ACCESS_KEY_ID", "key")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
@@ -173,7 +173,7 @@ func TestPlanOfQuestions(t *testing.T) {
 	require.NotContains(t, plan, "(azure-")
 }
 
-// However a question of certify ends, certify leaves no bucket behind.
+// However a question of certify ends, certify leaves no bucket.
 func TestQuestionCleansUp(t *testing.T) {
 	broken := errors.New("broken")
 	tests := []struct {

@@ -17,7 +17,8 @@ func TestTablesHaveEachMethod(t *testing.T) {
 	bucketMethods := namesOfMethods(reflect.TypeFor[storage.Bucket]())
 	require.Equal(t, bucketMethods, slices.Sorted(maps.Keys(methods)))
 
-	// A Core also has methods that a Bucket has. The table methods covers those, and coreMethods covers the others.
+	// A Core also has methods that a Bucket has. The table "methods" has these, and coreMethods has
+	// the others.
 	onlyOfCore := slices.DeleteFunc(namesOfMethods(reflect.TypeFor[storage.Core]()), func(name string) bool {
 		return slices.Contains(bucketMethods, name)
 	})
