@@ -84,7 +84,7 @@ func TestArgumentFailuresInOrder(t *testing.T) {
 	require.IsIncreasing(t, splitLines(stderr))
 }
 
-// cp and mv refuse two sources with the same base name, because one would replace the other.
+// cp and mv refuse two sources with the same base name, because one copy would replace the other.
 func TestCpRefusesSourcesOfOneName(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
@@ -144,7 +144,8 @@ func TestMvOfSeveralSourcesInOneFolder(t *testing.T) {
 	require.Equal(t, "a\nto/a\nto/b.jpg\nto/t/a\ny/a\n", s.run("ls", "-r", "box:"))
 }
 
-// ls accepts several addresses. If one is missing, it prints the others and exits as for a missing object.
+// ls accepts several addresses. If nothing exists at one address, ls prints the others and exits as
+// for a missing object.
 func TestLsOfSeveralAddresses(t *testing.T) {
 	s := newShell(t)
 	s.setLocation("box", newMemoryAddress(t))

@@ -234,7 +234,7 @@ func TestSizes(t *testing.T) {
 	}
 }
 
-// A duration may have days and weeks, which time.ParseDuration does not know.
+// A duration can have days and weeks, units that time.ParseDuration does not know.
 func TestDurations(t *testing.T) {
 	const day = 24 * time.Hour
 	tests := []struct {

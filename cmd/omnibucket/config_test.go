@@ -23,7 +23,7 @@ func newConfiguredShell(t *testing.T, text string) (s *shell, path string) {
 	return s, filepath.Join(dir, "omnibucket", "config.yaml")
 }
 
-// config add gives a location a name, which commands accept in place of the address.
+// config add gives a location a name. Commands accept the name in place of the address.
 func TestConfigNamedLocations(t *testing.T) {
 	s := newShell(t)
 	s.env["XDG_CONFIG_HOME"] = filepath.Join(t.TempDir(), "new", "home")
@@ -402,7 +402,7 @@ func TestConfigWithoutHome(t *testing.T) {
 		t.Setenv(variable, "")
 	}
 
-	// The current directory has a configuration, which must not be read.
+	// The current directory has a configuration. Commands must not read it.
 	writeFiles(t, dir, map[string]string{"omnibucket/config.yaml": "locations:\n  box: mem://other\n"})
 
 	s := newShell(t)
@@ -415,7 +415,8 @@ func TestConfigWithoutHome(t *testing.T) {
 	require.Contains(t, stderr, "hint: use --config to name a file")
 }
 
-// --endpoint, --region and --profile add parameters to an address, unless it has them or its scheme does not know them.
+// --endpoint, --region and --profile add parameters to an address. They do not if the address has
+// the parameter, or if its scheme does not know it.
 func TestAddressFlags(t *testing.T) {
 	p := program.New(newShell(t).environment(nil, io.Discard, io.Discard), nil, nil)
 	p.Global.Endpoint = "http://127.0.0.1:9000/?a"

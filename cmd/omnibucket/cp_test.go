@@ -482,7 +482,7 @@ func TestCpOfATreeIntoItself(t *testing.T) {
 	s.put(bucket+"/a/b", "")
 	s.setLocation("box", bucket+"/a")
 
-	// One tree contains the other.
+	// The source contains the destination, or the destination contains the source.
 	for _, args := range [][]string{
 		{"cp", "-r", bucket + "/a/", bucket + "/a/c/"},
 		{"cp", "-r", "box:", bucket},

@@ -138,7 +138,8 @@ func TestCredentialsOfTwoAccounts(t *testing.T) {
 			s := newShell(t)
 			s.env["XDG_CONFIG_HOME"] = t.TempDir()
 
-			// Each account has a location, whose address names the credentials of the account.
+			// Each account has a location. The address of the location names the credentials of the
+			// account.
 			old, replacement := makeAccounts(t)
 			s.run("config", "add", "old", old+"&credentials=old")
 			s.run("config", "add", "new", replacement+"&credentials=new")
@@ -148,7 +149,7 @@ func TestCredentialsOfTwoAccounts(t *testing.T) {
 			// Commands such as cp, sync, diff and mv use both accounts.
 			requireTransfers(t, s, "old:", "new:")
 
-			// An account refuses the credentials of the other one.
+			// An account refuses the credentials of the other account.
 			s.setLocation("crossed", old+"&credentials=new")
 			s.requireExit(exitFailure, "ls", "crossed:")
 			s.setLocation("crossed", replacement+"&credentials=old")

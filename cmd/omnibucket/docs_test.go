@@ -84,7 +84,8 @@ func TestManualSession(t *testing.T) {
 	require.Len(t, blocks, 2, "the build and the session")
 	session := blocks[1]
 
-	// In the session, "omnibucket" is the test binary, which behaves as the program if asProgram is set.
+	// In the session, "omnibucket" is the test binary. It behaves as the program if asProgram is
+	// set.
 	testBinary, err := os.Executable()
 	require.NoError(t, err)
 	binDir := t.TempDir()
@@ -125,7 +126,7 @@ func TestManualJob(t *testing.T) {
 	s.env["JOB_COMPLETION_INDEX"] = "63" // Kubernetes sets it
 	s.put("old:a", "a")
 
-	// Buckets in memory take the place of those in the manual.
+	// Buckets in memory take the place of the manual's buckets.
 	locationOf := map[string]string{
 		"s3://migration-state/": "state:",
 		"s3://old-bucket":       "old:",

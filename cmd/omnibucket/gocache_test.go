@@ -131,7 +131,7 @@ func TestGocacheEncryptedLocation(t *testing.T) {
 	require.NoError(t, err)
 	store := t.TempDir()
 
-	// The second build is on another machine, whose cache directory is empty.
+	// The second build is on another machine. The cache directory of that machine is empty.
 	for _, wantCompiled := range []int{goModulePackages, 0} {
 		b := newGoBuild(t, t.TempDir(), "ci:folder")
 		keyFile := filepath.Join(b.clone, "key.txt")
@@ -335,7 +335,7 @@ func TestGocacheWithoutAnAnswer(t *testing.T) {
 	}
 }
 
-// gocache trim removes outputs that are older than --max-age, and no other objects.
+// gocache trim removes outputs that are older than --max-age, but no other objects.
 func TestGocacheTrimRemovesOldObjects(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
@@ -394,7 +394,7 @@ func TestGocacheRefusesInvalidCommandLines(t *testing.T) {
 		})
 	}
 
-	// The command run, which executes command lines from its input, refuses gocache.
+	// The command "run" executes command lines from its input, but refuses gocache.
 	s.stdin = "gocache " + store + "\n"
 	_, stderr := s.requireExit(exitUsage, "run", "-")
 	require.Contains(t, stderr, "must not be used in a file of run")

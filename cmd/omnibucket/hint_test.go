@@ -306,7 +306,7 @@ func TestHintForServerWithoutProfile(t *testing.T) {
 	}
 }
 
-// An error of a server is printed in one line, to which --verbose adds the details and the request id.
+// An error of a server is printed in one line. --verbose adds the details and the request id.
 func TestErrorsOfServers(t *testing.T) {
 	s := newShell(t)
 	server := s.startS3Location("box", s3server.Config{})

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// mark is the byte order mark of UTF-8, which editors of Windows write.
+// mark is the byte order mark of UTF-8. Editors of Windows write it.
 const mark = "\uFEFF"
 
 // Commands ignore a byte order mark at the beginning of the files that they read, but nowhere else.

@@ -20,7 +20,7 @@ func TestFinishAndRepairRefuseAFolder(t *testing.T) {
     address: `+first+`?prefix=tenant/
     layers: [{overlay: {old: second}}]
 `)
-	// The stores also have objects of another tenant, which must stay.
+	// The stores also have objects of another tenant. These must stay.
 	s.put("first:other/a", "of another tenant")
 	s.put("second:other/b", "of another tenant")
 

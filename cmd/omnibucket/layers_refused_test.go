@@ -55,8 +55,8 @@ func TestCacheInsideItsLocation(t *testing.T) {
 	}
 }
 
-// If two layers of a location name the same store, the location is refused. One layer could remove objects that
-// the other has moved there.
+// If two layers of a location name the same store, the location is refused. One layer could remove
+// objects that the other layer has moved there.
 func TestLayersNameDifferentStores(t *testing.T) {
 	tests := []struct {
 		name    string

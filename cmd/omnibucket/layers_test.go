@@ -90,7 +90,7 @@ func TestLocationWithNamedCredentials(t *testing.T) {
 	require.Equal(t, "photos  s3://photos?region=eu-west-1&credentials=old  readonly\n", s.run("config", "list"))
 	require.Contains(t, s.run("config", "list", "--json"), `"layers":["readonly"]`)
 
-	// The credentials "old" are in variables that begin with OLD_, which are not set.
+	// The credentials "old" are in variables that begin with OLD_, and these are not set.
 	_, stderr := s.requireExit(exitFailure, "ls", "photos:")
 	require.Contains(t, stderr, "OLD_AWS_ACCESS_KEY_ID")
 
@@ -100,7 +100,8 @@ func TestLocationWithNamedCredentials(t *testing.T) {
 	require.Equal(t, want, readFile(t, path), "the rest stays")
 }
 
-// A gateway in front of a location that is read-only serves its objects, and refuses each change.
+// A gateway in front of a read-only location serves the objects of the location, and refuses each
+// change.
 func TestGatewayReadOnly(t *testing.T) {
 	dir := "file://" + filepath.ToSlash(t.TempDir())
 	config := "locations:\n  reports:\n    address: " + dir + "\n    layers: [{readonly: {}}]\n"
@@ -313,8 +314,9 @@ func TestServeWithAllLayers(t *testing.T) {
 	require.DirExists(t, cache)
 }
 
-// The cache also keeps objects that were read without a revision, as browsers, S3 clients and most commands read. A
-// second read gets no bytes from the store, and a read after a change gets the new content.
+// The cache also keeps objects that were read without a revision. Browsers, S3 clients and most
+// commands read in this way. A second read gets no bytes from the store, and a read after a change
+// gets the new content.
 func TestCacheKeepsWhatWasRead(t *testing.T) {
 	tests := []struct {
 		name      string
@@ -380,7 +382,8 @@ func newReaderOfGateway(s *shell, cache string) (read func() string) {
 	}
 }
 
-// newReaderOfLocation returns a function that reads the object "a" from the location "box", which has the cache.
+// newReaderOfLocation returns a function that reads the object "a" from the location "box". This
+// location has the cache.
 func newReaderOfLocation(s *shell, _ string) (read func() string) {
 	return func() string { return s.run("cat", "box:a") }
 }
@@ -416,8 +419,8 @@ func TestGatewayWithAllLayers(t *testing.T) {
 	require.Contains(t, stderr, "must be used with a location")
 }
 
-// Gateways of one directory share the settings of its buckets: a lifecycle rule that one gateway stores is also a rule
-// of the others, even if they have layers or refuse changes.
+// Gateways of one directory share the settings of its buckets. If one gateway stores a lifecycle
+// rule, the other gateways have it, too, even if they have layers or refuse changes.
 func TestGatewaysShareSettings(t *testing.T) {
 	s := newShell(t)
 	dir := "file://" + filepath.ToSlash(t.TempDir())
@@ -514,7 +517,8 @@ func TestRepairOfAMirrorUndecided(t *testing.T) {
 	require.Equal(t, "b\n", s.run("ls", "second:"))
 }
 
-// A mirror must be of one whole bucket without layers. The location of the command "repair" must have the layer mirror.
+// A mirror must be of one bucket, and its second store must be a whole bucket without layers. The
+// location of the command "repair" must have the layer mirror.
 func TestLocationMirroredInvalid(t *testing.T) {
 	// The location "first" has no layer. "twice" has the layer mirror, but its second store has a
 	// layer, too.
@@ -700,7 +704,7 @@ func TestLocationMoving(t *testing.T) {
 	require.Equal(t, "a\nb\n", s.run("ls", "both:"))
 	require.Equal(t, "old", s.run("cat", "old:c"))
 
-	// The command "finish" copies the object "a", which is the only one that the new store lacks.
+	// The command "finish" copies the object "a". The new store lacks only this object.
 	require.Equal(t, "1 objects left\n", s.run("finish", "--dry-run", "both:"))
 	require.JSONEq(t, `{"copied":1,"bytes":3,"left":0,"markers":0,"tombstones":1,"ignored":0}`,
 		s.run("finish", "--json", "both:"))
@@ -805,7 +809,7 @@ func TestGatewayInFrontOfTwoStores(t *testing.T) {
 	s.run("rm", "s3://photos/a"+gateway)
 	s.put("s3://photos/c"+gateway, "by a client of S3")
 	require.Equal(t, "b\nc\n", s.run("ls", "photos:"))
-	// The removed object has left the old store, too.
+	// The removed object is gone from the old store, too.
 	require.Empty(t, s.run("ls", "old:"))
 }
 
@@ -831,7 +835,7 @@ func TestGatewayInFrontOfOneBucket(t *testing.T) {
 	require.Equal(t, "secret", s.run("cat", "box:a"))
 	require.NotContains(t, s.run("cat", "plain:a"), "secret")
 
-	// The gateway has no other bucket, and neither creates nor removes one.
+	// The gateway shows no other bucket, and can neither create nor remove one.
 	require.Equal(t, "year\n", s.run("ls", "--buckets", "s3://"+gateway), "no other bucket of the account")
 	_, stderr := s.requireExit(exitNotFound, "ls", "s3://other/"+gateway)
 	require.Contains(t, stderr, "bucket not found")
@@ -841,7 +845,8 @@ func TestGatewayInFrontOfOneBucket(t *testing.T) {
 	require.Contains(t, stderr, "bucket not found")
 }
 
-// With copy_on_read, reading an object of a location that is being moved copies it to the new store.
+// If a location that is being moved has copy_on_read, a read of an object copies the object to the
+// new store.
 func TestLocationMovingCopiesOnRead(t *testing.T) {
 	newAddress := newDirectoryAddress(t)
 	s, _ := newConfiguredShell(t, `locations:

@@ -58,8 +58,8 @@ func TestLs(t *testing.T) {
 	}
 }
 
-// If a name is neither an object nor a folder, the hint says so, even if the name looks like an option of the Go API,
-// such as IfAbsent.
+// If a name is neither an object nor a folder, the hint says so. This also holds for a name that
+// looks like an option of the Go API, such as IfAbsent.
 func TestLsOfAMissingNameHasAHint(t *testing.T) {
 	s := newShell(t)
 	for _, key := range []string{"none", "IMG_1.JPG", "With", "IfAbsent or not"} {
@@ -136,7 +136,8 @@ func TestLsJSON(t *testing.T) {
 	require.JSONEq(t, `{"key": "folder/", "isPrefix": true}`, lines[1])
 }
 
-// ls prints more keys than one page of a listing has, and --limit and --start-after choose among them.
+// ls prints more keys than one page of a listing has. --limit and --start-after select some of
+// them.
 func TestLsLimitsManyKeys(t *testing.T) {
 	const keys = 2_500 // more than one page
 	s := newShell(t)
@@ -238,7 +239,7 @@ func TestLsBuckets(t *testing.T) {
 	require.Equal(t, "photos", second.Name)
 }
 
-// An address without a bucket is that of an account, whose buckets ls prints.
+// An address without a bucket is that of an account, and ls prints the buckets of the account.
 func TestLsOfAnAccount(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)

@@ -60,7 +60,8 @@ func TestSignalInterrupts(t *testing.T) {
 	require.Empty(t, newShell(t).run("ls", bucket))
 }
 
-// A signal ends a command that opens a named pipe, which blocks until another program opens the pipe to write.
+// A signal ends a command that opens a named pipe. The command waits there until another program
+// opens the pipe to write.
 func TestSignalDuringOpenOfANamedPipe(t *testing.T) {
 	pipe := filepath.Join(t.TempDir(), "pipe")
 	require.NoError(t, syscall.Mkfifo(pipe, 0o600))

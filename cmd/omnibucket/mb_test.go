@@ -52,7 +52,7 @@ func TestMbAndRb(t *testing.T) {
 			s.run("mb", "--versioned", "--public", tt.address)
 			require.Regexp(t, `(?m)^public +true$`, s.run("stat", tt.address))
 
-			// A bucket with only old versions is removed only with --force, too.
+			// A bucket that has nothing but old versions is also removed only with --force.
 			for range 3 {
 				s.put(tt.objectWithVersioning, "x")
 			}

@@ -57,7 +57,7 @@ var hostileKeys = map[string]string{
 	"a wildcard":                "../*",
 }
 
-// An agent cannot reach objects outside of the folder that it was given, by any tool and any key.
+// No tool and no key lets an agent reach objects outside of the folder that it was given.
 func TestMcpAgentStaysInTheFolder(t *testing.T) {
 	for _, store := range storesOfAgents {
 		t.Run(store.name, func(t *testing.T) {
@@ -369,7 +369,7 @@ func TestMcpReadsOfALargeObject(t *testing.T) {
 	)
 	s := newShell(t)
 
-	// The file is a hole, which takes no space on the disk.
+	// The file is a hole, so it takes no space on the disk.
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"photos/big": ""})
 	require.NoError(t, os.Truncate(filepath.Join(dir, "photos", "big"), size))

@@ -51,8 +51,8 @@ func TestSyncShardInvalid(t *testing.T) {
 	}
 }
 
-// The command "job split" divides keys into ranges, which can be the shards of sync. Together, these shards do what one
-// sync does.
+// The command "job split" divides keys into ranges. If sync uses these ranges as its shards, all
+// shards together do what one sync does.
 func TestSyncShardsOfKeyRanges(t *testing.T) {
 	const files = 40
 	const shards = 4

@@ -42,7 +42,7 @@ func TestRealServerCommands(t *testing.T) {
 	report := filepath.Join(dir, "report.txt")
 	reportObject := bucket + "/report.txt" + parameters
 
-	// Create the bucket, which does not exist at first.
+	// Create the bucket. Before, it does not exist.
 	s.requireExit(exitNotFound, "ls", bucket+parameters)
 	s.requireExit(exitNotFound, "stat", bucket+parameters)
 	s.run("mb", bucket+parameters)
@@ -98,7 +98,8 @@ func TestRealServerHostileKeys(t *testing.T) {
 	s.run("mb", "box:")
 
 	for _, key := range hostile {
-		// Upload an object, whose content is its key, with the curl command that sign prints.
+		// Upload an object with the curl command that sign prints. The content of the object is its
+		// key.
 		curlCommand := s.run("sign", "--upload", "--content-type", "text/x-test", "box:"+key)
 		status, body := sendSignedCurl(t, curlCommand, key)
 		require.Equal(t, http.StatusOK, status, body)

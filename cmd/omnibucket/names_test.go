@@ -137,7 +137,8 @@ func TestErrorsHaveDetailsOnlyIfVerbose(t *testing.T) {
 	require.Contains(t, stderr, "operation error")
 }
 
-// rm of local paths removes exactly these, and leaves no internal files of a bucket in their directory.
+// rm of local paths removes exactly these paths. It leaves no internal files of a bucket in their
+// directory.
 func TestRmOfAPathLeavesNoFilesOfABucket(t *testing.T) {
 	tests := []struct {
 		name      string

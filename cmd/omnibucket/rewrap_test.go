@@ -10,9 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// newRewrappingShell returns a shell with three locations of one bucket. "box" encrypts for the first identity in a file,
-// decrypts with any of them, and also reads objects that are not encrypted. "strict" is like "box", but refuses
-// such objects. "plain" does not encrypt.
+// newRewrappingShell returns a shell with three locations of one bucket. "box" encrypts for the
+// first identity in a file, decrypts with any identity in this file, and also reads objects that
+// are not encrypted. "strict" is like "box", but refuses such objects. "plain" does not encrypt.
 func newRewrappingShell(t *testing.T) (s *shell, identityFile string) {
 	t.Helper()
 	identityFile = filepath.ToSlash(filepath.Join(t.TempDir(), "identities.txt"))

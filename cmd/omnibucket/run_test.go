@@ -96,8 +96,8 @@ func (s *shell) requireExit(code int, args ...string) (stdout, stderr string) {
 	return out.String(), errs.String()
 }
 
-// run runs the program with these arguments, and returns its standard output. It must succeed, and print neither errors
-// nor notes, except the summary of a job.
+// run runs the program with these arguments, and returns its standard output. The program must
+// succeed. It must print neither errors nor notes, except the summary of a job.
 func (s *shell) run(args ...string) string {
 	s.t.Helper()
 	stdout, stderr := s.requireExit(exitOK, args...)

@@ -192,7 +192,7 @@ func writeLines(t *testing.T, lines ...string) (path string) {
 	return path
 }
 
-// A line of the command "run" may end with a comment, which is not an argument.
+// A line of the command "run" may end with a comment. The comment is not an argument.
 func TestRunCommentAfterACommand(t *testing.T) {
 	s := newShell(t)
 	s.setLocation("box", newMemoryAddress(t))

@@ -127,7 +127,7 @@ func TestServeUILinks(t *testing.T) {
 	var link struct{ URL string }
 	require.NoError(t, json.Unmarshal([]byte(body), &link))
 
-	// The link does not show the token of the page, which is http://host/token/.
+	// The URL of the page is http://host/token/. The link does not show this token.
 	token := strings.Split(page, "/")[3]
 	require.NotContains(t, link.URL, token)
 

@@ -57,7 +57,7 @@ func TestStatShowsTags(t *testing.T) {
 	src := newDirectoryAddress(t)
 	dst := newMemoryAddress(t)
 
-	// An object with two tags is copied, alone and in a tree. The copies have these tags, too.
+	// Copy an object with two tags, alone and in a tree. The copies have these tags, too.
 	s.stdin = "x"
 	s.run("cp", "--tag", "team=blue", "--tag", "class=a=b", "-", src+"#a")
 	s.run("cp", src+"#a", dst+"/a")
@@ -67,7 +67,7 @@ func TestStatShowsTags(t *testing.T) {
 		require.Contains(t, splitLines(s.run("stat", address)), "tags          2")
 	}
 
-	// A copy with a tag of its own has only this one.
+	// A copy with a tag of its own has no other tag.
 	s.run("cp", "--tag", "own=1", src+"#a", dst+"/a")
 	require.Equal(t, 1, statOf(s, dst+"/a").TagCount)
 

@@ -76,8 +76,8 @@ func TestRealServersNewCommands(t *testing.T) {
 				requireVersionsAreRestored(t, s)
 			}
 
-			// An unfinished upload remains for rb.
-			// fake-gcs-server refuses with 412 to delete a bucket that is not empty, and Google with 409.
+			// Leave an unfinished upload, so that rb must remove it. fake-gcs-server refuses with
+			// 412 to delete a bucket that is not empty, and Google with 409.
 			if store.name != "GCS" {
 				beginUpload(t, address)
 			}

@@ -18,8 +18,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// If a server lists all of a/ before a-b, as SeaweedFS does, commands that rely on the order of keys fail, unless the
-// address has the server's profile.
+// Some servers, such as SeaweedFS, list all of a/ before a-b. Then commands that rely on the order
+// of keys fail, unless the address has the server's profile.
 func TestSyncDeletesNothingThatAServerListsLate(t *testing.T) {
 	s := newShell(t)
 	s.startS3Location("box", folderorder.With(s3server.Config{Limits: s3server.Limits{MaxPage: 2}}))
@@ -183,7 +183,7 @@ func TestSignTellsWhenTheSessionEnds(t *testing.T) {
 	require.WithinDuration(t, time.Now().Add(12*time.Hour), result.ExpiresAt, time.Minute)
 }
 
-// sign refuses an access point of FSx, which knows no signed URLs.
+// sign refuses an access point of FSx, because FSx has no signed URLs.
 func TestSignOtherKindsOfBuckets(t *testing.T) {
 	s := newShell(t)
 	t.Setenv("AWS_ACCESS_KEY_ID", "key")
@@ -216,7 +216,7 @@ func TestSignInline(t *testing.T) {
 	require.Contains(t, text, "inline")
 }
 
-// With --head, a signed URL is for a HEAD request and no other.
+// With --head, a signed URL is for a HEAD request, and not for other methods.
 func TestSignHead(t *testing.T) {
 	s := newShell(t)
 	s.startS3Location("box", s3server.Config{})

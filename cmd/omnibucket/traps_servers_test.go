@@ -48,8 +48,8 @@ func startServerWithoutUnderscores(t *testing.T, s *shell) {
 	s.setLocation("box", strings.Replace(s.addressOf("box"), url.QueryEscape(server.URL), url.QueryEscape(proxy.URL), 1))
 }
 
-// If a server returns "-" for "_" in names of metadata, its profile undoes that. The library's own metadata is never
-// shown.
+// If a server returns "-" for "_" in names of metadata, the profile of the server restores the
+// names. The library's own metadata is never shown.
 func TestMetadataRenamedByTheServer(t *testing.T) {
 	s := newShell(t)
 	// The server of "box:" returns "-" for "_". "ceph:" is the same bucket with the profile ceph.
@@ -193,7 +193,7 @@ func TestCpSourceChangeIsNoFailedCondition(t *testing.T) {
 	}
 	s.requireExit(exitFailure, "mv", "--if-absent", "source:a", "target:a")
 
-	// mv has not removed the source, which can be read again.
+	// mv has not removed the source. Without the fault, it can be read again.
 	sourceServer.ClearFaults()
 	require.Equal(t, "a", s.run("cat", "source:a"))
 

@@ -103,7 +103,8 @@ func TestExpireLifecycleOfManyYears(t *testing.T) {
 	require.Equal(t, "tmp/a\n", s.run("ls", "-r", "box:"))
 }
 
-// fillBoxWithOldFile makes "box:" stand for a directory with one object, which is a day old.
+// fillBoxWithOldFile makes "box:" stand for a directory. The directory has one object that is a day
+// old.
 func fillBoxWithOldFile(t *testing.T, s *shell, key string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -149,7 +150,8 @@ func TestProfileNamesItsServer(t *testing.T) {
 	require.Equal(t, "my-bucket.nyc3.digitaloceanspaces.com", u.Host)
 }
 
-// If a server may not support a condition, the error asks for a profile that declares it, and names no Go option.
+// If it is unknown whether a server supports a condition, the error asks for a profile that
+// declares the condition. It names no Go option.
 func TestUnsupportedConditionNamesTheProfile(t *testing.T) {
 	s := newShell(t)
 	t.Setenv("AWS_ACCESS_KEY_ID", "key")
@@ -241,7 +243,8 @@ func TestCpInputFails(t *testing.T) {
 	}
 }
 
-// If rb fails, because the bucket is not empty, the bucket keeps its settings, its signing key and its versions.
+// If rb fails because a bucket is not empty, the bucket keeps its settings, its signing key and its
+// versions.
 func TestRbFailureKeepsSettings(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
@@ -364,7 +367,8 @@ func TestMetadataKeysAreASCII(t *testing.T) {
 	}
 }
 
-// A process that may open 256 files can write into many buckets at once, each a local directory.
+// A process that can open 256 files can write into many buckets at once. Each of these buckets is a
+// local directory.
 func TestOpenFilesOfManyBuckets(t *testing.T) {
 	const buckets = 8
 	const uploads = 20 // into each bucket

@@ -144,7 +144,8 @@ func TestSyncWatchSyncsAfterAFailureAgain(t *testing.T) {
 	require.Equal(t, exitNotFound, waitForExit(t, process))
 }
 
-// sync --watch refuses a source in a bucket, which it cannot watch, and flags that it does not support.
+// sync --watch refuses a source in a bucket, because it cannot watch buckets. It also refuses flags
+// that it does not support.
 func TestSyncWatchRefusesWhatItCannotWatch(t *testing.T) {
 	dir := t.TempDir()
 	bucket := newDirectoryAddress(t)

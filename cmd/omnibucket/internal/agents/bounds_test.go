@@ -110,7 +110,7 @@ func newWatchedServer(t *testing.T, r rules) (*server, *watched) {
 	return s, w
 }
 
-// startSite starts a server over HTTP, which ends with the test. Its token is "token".
+// startSite starts a server over HTTP with the token "token". The server ends with the test.
 func startSite(t *testing.T, s *server) *httptest.Server {
 	t.Helper()
 	site := httptest.NewServer(s.setDeadlines(s.handler("token")))
@@ -348,7 +348,7 @@ func TestLinesClientReadsNothing(t *testing.T) {
 
 // If a client cancels a call, the request to the store ends as well.
 func TestCanceledCallEndsAtStore(t *testing.T) {
-	// The server permits one read at a time, so that one call runs and the other waits for it.
+	// The server permits one read at a time, so one call runs and the other waits for it.
 	const calls = 2
 	s, w := newWatchedServer(t, oneReader)
 	w.pauseDownloads() // each waits until its context ends

@@ -227,7 +227,7 @@ func TestArguments(t *testing.T) {
 	require.Equal(t, writeIn{Key: "a", Overwrite: true}, write)
 }
 
-// An argument that does not fit the schema is refused with its name and the rule that it breaks.
+// If an argument does not fit the schema, the error names the argument and the rule that it breaks.
 func TestInvalidArguments(t *testing.T) {
 	tests := []struct {
 		name string

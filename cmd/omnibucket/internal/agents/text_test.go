@@ -41,7 +41,7 @@ func TestReadContinues(t *testing.T) {
 	const maxLength = 39
 	attrs := &storage.Attrs{Size: int64(len(text))}
 	for length := int64(minRead); length <= maxLength; length++ {
-		// Read the text in pieces of this length, which may end within a character.
+		// Read the text in pieces of this length. A piece may end within a character.
 		var got strings.Builder
 		args := readIn{Offset: 0, Length: length}
 		for {
@@ -80,7 +80,7 @@ func TestLinesTooLong(t *testing.T) {
 	line, err = readLine(r, maxLine)
 	require.NoError(t, err)
 	require.Equal(t, "two\n", string(line))
-	// The last line is too long, too, and has no end.
+	// The last line is also too long, and has no line end.
 	_, err = readLine(r, maxLine)
 	require.ErrorIs(t, err, errLong)
 	_, err = readLine(r, maxLine)

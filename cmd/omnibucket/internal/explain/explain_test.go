@@ -33,7 +33,7 @@ func TestHintsReplaceThoseOfTheLibrary(t *testing.T) {
 	})
 	require.NoError(t, err)
 
-	// A long hint is in several literals, which are joined here.
+	// A long hint is in several literals. Join them here.
 	code := regexp.MustCompile(`" \+\n\t+"`).ReplaceAllString(library.String(), "")
 	for hint := range shellHints {
 		require.True(t, strings.Contains(code, strconv.Quote(hint)), hint)

@@ -181,7 +181,8 @@ func TestOutputsAreShared(t *testing.T) {
 	injector := faults.New() // counts the requests to the store
 	bucket := memstore.New(driver.WithLayer(injector.Layer()))
 
-	// The first machine makes each output. Their sizes are those at which the cache or its protocol changes its behavior.
+	// The first machine makes each output. The sizes of the outputs are those at which the cache or
+	// its protocol changes its behavior.
 	first := start(t, t.TempDir(), bucket, defaultSettings())
 	for name, content := range outputs {
 		first.requireMiss(name)
@@ -237,7 +238,8 @@ func TestReadOnlyUploadsNothing(t *testing.T) {
 	require.Empty(t, foldermarker.Keys(t, bucket))
 }
 
-// If two machines store different outputs of one action, the store keeps the first, so that later builds agree.
+// If two machines store different outputs of one action, the store keeps the first one. So later
+// builds agree.
 func TestSecondOutputOfAnActionIsNotStored(t *testing.T) {
 	bucket := memstore.New()
 	first := start(t, t.TempDir(), bucket, defaultSettings())
@@ -246,7 +248,7 @@ func TestSecondOutputOfAnActionIsNotStored(t *testing.T) {
 	first.put("a", "first")
 	require.Empty(t, first.close())
 
-	// The second machine uses its own output, which is not stored.
+	// The second machine uses its own output, but the store does not get it.
 	second.put("a", "second")
 	second.requireHit("a", "second")
 	require.Empty(t, second.close())
@@ -726,7 +728,7 @@ func TestTrimRemovesUnusedFiles(t *testing.T) {
 	leftover := filepath.Join(d.temporary(), "new-killed") // of a server that was killed
 	require.NoError(t, os.WriteFile(leftover, nil, 0o600))
 
-	// All files are six days old, which is longer than a server keeps them.
+	// All files are six days old. A server does not keep files that long.
 	sixDaysAgo := time.Now().Add(-6 * 24 * time.Hour)
 	makeOld := func(paths ...string) {
 		for _, path := range paths {
