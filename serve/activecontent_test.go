@@ -104,7 +104,8 @@ func TestActiveContentIsAttachment(t *testing.T) {
 				require.Equal(t, policy, header.Get("Content-Security-Policy"))
 			}
 
-			// With AllowActiveContent, the headers are those of the object.
+			// With AllowActiveContent, the response has the headers that are stored with the
+			// object.
 			allowing := newSite(t, serve.AllowActiveContent())
 			for _, header := range headersOfObject(allowing, tt.contentType, tt.disposition) {
 				require.Equal(t, tt.contentType, header.Get("Content-Type"))

@@ -68,7 +68,8 @@ func (s *site) postForm(f *storage.SignedForm, fields []field) *httptest.Respons
 	return s.request("POST", f.URL, bytes.NewReader(body), "Content-Type", contentType)
 }
 
-// A form stores its file with the signed key and attributes, not with the type that the browser gives the file.
+// A form stores its file with the signed key and attributes. It ignores the type that the browser
+// gives the file.
 func TestFormIsStoredAsSigned(t *testing.T) {
 	s := newSite(t)
 	const (

@@ -145,7 +145,7 @@ func TestObjectKeepsHeadersOfCaller(t *testing.T) {
 	})
 }
 
-// Object omits the encoding "identity", which Google reports for a HEAD but not for a download.
+// Object omits the encoding "identity". Google reports it for a HEAD, but not for a download.
 func TestObjectIdentityIsNoEncoding(t *testing.T) {
 	b := newDownloader(
 		storage.Attrs{Size: 1, Properties: storage.Properties{ContentEncoding: "identity"}},
@@ -268,8 +268,8 @@ func TestObjectChangesMeanwhile(t *testing.T) {
 		return store
 	}
 
-	// The condition If-Range does not hold, so Object has to read the whole object in place of the range. It does so
-	// with a second request.
+	// The condition If-Range does not hold, so Object has to read the whole object in place of the
+	// range. This takes a second request.
 	requestRange := func(b storage.Downloader) *http.Response {
 		header := map[string]string{"Range": "bytes=2-4", "If-Range": `"another"`}
 		return responseTo(http.MethodGet, header, func(w http.ResponseWriter, r *http.Request) {

@@ -10,7 +10,8 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-// WithDownloadOptions refuses conditions, which could fail after Object has sent the first bytes of a response.
+// WithDownloadOptions refuses conditions, because they could fail after Object has sent the first
+// bytes of a response.
 func TestWithDownloadOptionsRefusesConditions(t *testing.T) {
 	runOnBuckets(t, func(t *testing.T, b storage.Bucket, driverCalls *calls) {
 		old := put(t, b, "key", "before")

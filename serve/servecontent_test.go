@@ -43,7 +43,7 @@ var stored = map[string]struct {
 	},
 }
 
-// pseudoRandom returns n bytes, which are the same each time.
+// pseudoRandom returns n bytes. They are the same each time.
 func pseudoRandom(n int) []byte {
 	data := make([]byte, n)
 	source := rand.NewChaCha8([32]byte{1})

@@ -20,7 +20,8 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-// A PUT at a signed URL stores the object with the signed attributes, and ignores those that a client adds.
+// A PUT at a signed URL stores the object with the signed attributes. It ignores attributes that a
+// client adds.
 func TestSignedUploadIsStoredAsSigned(t *testing.T) {
 	s := newSite(t)
 	const content = "123456789"

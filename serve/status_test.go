@@ -181,7 +181,7 @@ func (d damaged) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs,
 // If a download fails halfway, the response ends early. So the client sees that the response is
 // incomplete.
 func TestObjectFailsHalfway(t *testing.T) {
-	// Each read of these objects has one wrong bit, which the checksum shows at the end.
+	// Each read of these objects has one wrong bit. The checksum shows this at the end.
 	damage := func(d driver.Driver) driver.Driver {
 		return damaged{Driver: d}
 	}
@@ -190,7 +190,8 @@ func TestObjectFailsHalfway(t *testing.T) {
 	put(t, corrupt, "kilobyte", strings.Repeat("x", 1<<10))
 	put(t, corrupt, "megabyte", strings.Repeat("x", 1<<20))
 
-	// The bodies of these objects have only half of their bytes. One ends with an error, the other without.
+	// The bodies of these objects have only half of their bytes. One body ends with an error, and
+	// the other without an error.
 	const size = 100_000
 	half := strings.Repeat("x", size/2)
 	broken := newDownloader(storage.Attrs{Size: size}, func() io.Reader {

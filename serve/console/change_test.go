@@ -233,7 +233,7 @@ func TestLinkLifetime(t *testing.T) {
 	require.Equal(t, 501, status)
 }
 
-// A moved folder keeps its marker and those of the folders below it.
+// A moved folder keeps its marker, and the markers of the folders below it.
 func TestMoveFolderWithMarkers(t *testing.T) {
 	f := newFixture(t, writable)
 	for _, key := range []string{"m/", "m/sub/", "m/empty/"} {

@@ -42,7 +42,7 @@ func TestFindContinues(t *testing.T) {
 	}
 	f.put(t, "a needle", "")
 
-	// The first response has not reached the needle, which is the last name.
+	// The needle is the last name. The first response has not reached it.
 	var first, second list
 	f.get(t, "find", &first, "text", "needle")
 	require.Empty(t, first.Entries)

@@ -11,7 +11,8 @@ import (
 	"github.com/omnibucket/storage/serve/console"
 )
 
-// The API answers only requests of the page itself, not those of other sites or hosts.
+// The API answers only requests of the page itself. It refuses requests of other sites or to other
+// hosts.
 func TestHandlerServesOnlyPage(t *testing.T) {
 	set := func(name, value string) func(*http.Request) {
 		return func(r *http.Request) {

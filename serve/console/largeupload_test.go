@@ -191,7 +191,8 @@ func TestLargeUploadSweepAfterDays(t *testing.T) {
 	require.Zero(t, p.openUploads())
 }
 
-// For large files, the page offers only multipart uploads and none of the other routes of package uploads.
+// For large files, the page offers multipart uploads, but none of the other routes of package
+// uploads.
 func TestLargeUploadHasOneWay(t *testing.T) {
 	p := newLargePage(t, "photos", memstore.New(), console.Config{})
 	for _, route := range []string{"/tickets", "/tus/", "/", "/s3/params?filename=a", "/sub%2Flarge.bin"} {

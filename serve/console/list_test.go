@@ -136,7 +136,7 @@ func TestConfigAPIHasSameGuard(t *testing.T) {
 		Pages:  []console.Page{{Name: "more", Title: "More"}},
 	})
 
-	// The function visit sends the header X-Console, which the guard demands.
+	// The function visit sends the header X-Console, because the guard demands it.
 	require.Equal(t, "/things", f.visit("/api/x/things").Body.String())
 	w := f.visit("/api/x/things", func(r *http.Request) {
 		r.Header.Del("X-Console")

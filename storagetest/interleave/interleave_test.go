@@ -348,8 +348,8 @@ func TestExploreSplitsCopies(t *testing.T) {
 	}, outcomes)
 }
 
-// If a store gives equal content equal revisions, neither a listing nor a condition shows that an
-// object was replaced by an equal one.
+// A store may give equal content equal revisions. Then neither a listing nor a condition shows that
+// an equal object replaced an object.
 func TestEqualRevisionsHideAChange(t *testing.T) {
 	tests := []struct {
 		weakness  string
@@ -522,11 +522,11 @@ func appendAfterOutage(ctx context.Context, b storage.Bucket, text string) error
 	return err
 }
 
-// A store that stops responding to one process still responds to the others, and later to that
-// process again.
+// If a store stops responding to one process, it still responds to the others. Later, it also
+// responds to that process again.
 func TestExploreLetsStoresStopAnswering(t *testing.T) {
-	// Explore runs the scene once for each order of the requests and each outage. There is at most one outage, which
-	// hides the store from one process.
+	// Explore runs the scene once for each order of the requests and each outage. There is at most
+	// one outage, and one process cannot reach the store then.
 	oneOutage := interleave.Config{Budgets: []interleave.Budget{{Outages: 1}}}
 	unanswered := make(map[string]bool) // the names of processes without answers in one of the runs
 	report := interleave.Explore(t, oneOutage, noWeakness,
