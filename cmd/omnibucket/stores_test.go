@@ -76,8 +76,8 @@ func TestRealServersNewCommands(t *testing.T) {
 				requireVersionsAreRestored(t, s)
 			}
 
-			// Leave an unfinished upload, so that rb must remove it. fake-gcs-server refuses with
-			// 412 to delete a bucket that is not empty, and Google with 409.
+			// Leave an unfinished upload for rb, but not on fake-gcs-server. That server refuses
+			// with 412 to delete a bucket that is not empty, and Google with 409.
 			if store.name != "GCS" {
 				beginUpload(t, address)
 			}
