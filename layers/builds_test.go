@@ -20,9 +20,9 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// A laggingStack makes drivers of several layers, one of which is a mirror. The objects "k" and "j" have the content
-// "new" in the primary of that mirror, and "old" in its second store. As long as the injector failing makes calls fail,
-// reads come from the second store.
+// A laggingStack makes drivers of several layers, one of which is a mirror. The objects "k" and "j"
+// have the content "new" in the primary of that mirror, and "old" in its second store. While the
+// injector of the field failing makes calls of the primary fail, reads come from the second store.
 type laggingStack struct {
 	t       *testing.T
 	failing *faults.Injector
@@ -50,7 +50,7 @@ func (s *laggingStack) mirror(primary, second driver.Driver) driver.Driver {
 	return layer(primary)
 }
 
-// lagging returns the mirror that lags.
+// lagging returns a mirror whose second store has older objects than its primary.
 func (s *laggingStack) lagging() driver.Driver {
 	return s.mirror(s.failing.Layer()(s.store("new")), s.store("old"))
 }
@@ -100,7 +100,7 @@ var laggingStacks = map[string]func(s *laggingStack) driver.Driver{
 	},
 }
 
-// A readingWrite is a call that first reads an object, and then writes an object that depends on it.
+// A readingWrite is a call that first reads an object. What it then writes depends on that object.
 type readingWrite struct {
 	name string
 	call func(ctx context.Context, b storage.Bucket, revision string) error
@@ -202,7 +202,7 @@ func TestWriteNeverReadsLaggingStore(t *testing.T) {
 // The second store of a mirror may lag: it has an old object that the primary has replaced. While the primary fails,
 // a copy by a download and an upload does not write the content of the old object.
 func TestStreamCopyNeverReadsLaggingStore(t *testing.T) {
-	// Only these writes can be made by a download and an upload.
+	// Only copies and Append can be made by a download and an upload.
 	isCopy := func(write readingWrite) bool {
 		return strings.HasPrefix(write.name, "Copy") || write.name == "Append"
 	}
@@ -234,8 +234,9 @@ func (s streaming) CopyFrom(
 	return storage.StreamCopy(ctx, s, key, src, o)
 }
 
-// requireNoOldContent runs each write on new buckets, while all reads of the primary fail, or the first to fourth of
-// them. It requires that no write uses the old object of the second store.
+// requireNoOldContent runs each write on new buckets several times: while all reads of the primary
+// fail, while the first one to four of them fail, and while only one of the first four fails. It
+// requires that no write uses the old object of the second store.
 func requireNoOldContent(t *testing.T, writes []readingWrite, open func(s *laggingStack) storage.Bucket) {
 	t.Helper()
 	rules := []faults.Rule{faults.Fail(faults.Reads)}
@@ -250,8 +251,8 @@ func requireNoOldContent(t *testing.T, writes []readingWrite, open func(s *laggi
 	}
 }
 
-// requireNoOldContentAfter makes a write while reads of the primary fail by the rule. The write may fail. Afterwards, it
-// requires that no object has the old content.
+// requireNoOldContentAfter makes a write while the rule lets reads of the primary fail. The write
+// may fail, too. Afterwards, no object may have the old content.
 func (s *laggingStack) requireNoOldContentAfter(b storage.Bucket, write readingWrite, rule faults.Rule) {
 	t := s.t
 	text := fmt.Sprintf("%s, %v", write.name, rule)

@@ -25,8 +25,9 @@ func openLayered(layers ...driver.Layer) storage.Bucket {
 	return engine.New(d)
 }
 
-// A mirror and an overlay use a store besides that of the bucket. A bucket cannot have two layers that use the same
-// store, because one would fill it and the other would empty it. It cannot have two layers of one kind, either.
+// A mirror and an overlay each use a second store besides that of the bucket. Two layers of a
+// bucket cannot use the same second store, because one would fill it and the other would empty it.
+// A bucket cannot have two layers of one kind, either.
 func TestLayersOfTwoStoresRefuseOneStoreTwice(t *testing.T) {
 	storeA := memstore.New()
 	storeB := memstore.New()
@@ -129,7 +130,7 @@ func TestLayersOfTwoStoresRefuseOneStoreTwice(t *testing.T) {
 	}
 }
 
-// layersOfTwoStores are the layers that have another store beside their own.
+// layersOfTwoStores are the layers that use a second store beside that of the bucket.
 var layersOfTwoStores = map[string]func(other storage.Bucket) (driver.Layer, error){
 	"mirror": func(other storage.Bucket) (driver.Layer, error) { return mirror.New(other, mirror.Config{}) },
 	"overlay": func(other storage.Bucket) (driver.Layer, error) {
@@ -190,7 +191,8 @@ func TestLayersOfTwoStoresSortFolderOrder(t *testing.T) {
 			require.NoError(t, err)
 			b := engine.New(newStore(), driver.WithLayer(layer))
 
-			// Folder by folder, the folder "a" with "a/c" would come before "a-b".
+			// In a listing folder by folder, the folder "a" with the object "a/c" would come before
+			// "a-b".
 			sorted := []string{"a-b", "a/c", "b"}
 			for _, key := range sorted {
 				_, err := b.Upload(t.Context(), key, strings.NewReader("text"))

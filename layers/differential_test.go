@@ -17,8 +17,8 @@ import (
 // These layers do not change what a bucket returns. So random calls of a bucket with a layer, which differential.Run
 // makes, have the same results as on a store in memory.
 func TestRandomCallsAsInMemory(t *testing.T) {
-	// The first half of the calls fills a bucket without a layer. Then it becomes the old store of an overlay, which
-	// gets the other calls.
+	// The first half of the calls fills a bucket without a layer. Then this bucket becomes the old
+	// store of an overlay, and the other calls go to the overlay.
 	openWithoutLayer := func(_ *testing.T, opts ...storage.OpenOption) storage.Bucket {
 		return memstore.New(opts...)
 	}

@@ -49,8 +49,8 @@ var callsOfKey = map[string]func(t *testing.T, b storage.Bucket) error{
 	},
 }
 
-// If a store of an overlay or a mirror fails, the error names the operation and the key of the caller. It does not name
-// those of the layer's call to the store.
+// If a store of an overlay or a mirror fails, the error names the operation and the key of the
+// caller. It names neither the operation nor the key of the call that the layer made to the store.
 func TestErrorOfTwoStoresNamesCall(t *testing.T) {
 	testserver.Slow(t)
 

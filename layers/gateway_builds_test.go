@@ -21,7 +21,7 @@ type laggingService struct {
 	layer driver.Layer
 }
 
-// Driver returns a bucket of the service with the layer.
+// Driver returns a bucket of the service with the layer of the mirror.
 func (s *laggingService) Driver(name string) (driver.Driver, error) {
 	d, err := s.ServiceDriver.Driver(name)
 	if err != nil {
@@ -58,7 +58,7 @@ func TestServerCopyNeverReadsTheStoreThatLags(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = storage.Close(b) })
 
-	// While the primary fails, reads fail over, but copies do not.
+	// While the primary fails, reads come from the second store, but copies fail.
 	injector.Set(faults.Fail(faults.Reads).ForKey("k"))
 	data, _, err := storage.ReadAll(t.Context(), b, "k")
 	require.NoError(t, err)

@@ -19,13 +19,13 @@ import (
 	"github.com/omnibucket/storage/providers/local"
 )
 
-// openShared returns a function that opens the store with other options at each call.
+// openShared returns a function that opens a bucket over d. Each call can use other options.
 func openShared(d driver.Driver) func(opts ...storage.OpenOption) storage.Bucket {
 	return func(opts ...storage.OpenOption) storage.Bucket { return engine.New(d, opts...) }
 }
 
-// A bucket may keep the versions of objects that are replaced or removed. If it has a layer, too, the store itself
-// keeps the versions, so that they are still there without the layer.
+// A bucket may keep the versions of objects that are replaced or removed. If the bucket also has a
+// layer, the store itself keeps the versions. So they are still there without the layer.
 func TestLayersKeepOptionsOfStore(t *testing.T) {
 	stores := map[string]func(t *testing.T) driver.Driver{
 		"memory": func(*testing.T) driver.Driver { return memstore.NewDriver(memstore.Config{}) },
@@ -101,8 +101,8 @@ func TestLayersKeepOptionsOfStore(t *testing.T) {
 					}
 					require.NoError(t, layered.Remove(t.Context(), "a"))
 
-					// Without the layer, both versions are still there, and objects can have a legal hold if the option
-					// permits it.
+					// Without the layer, both versions are still there. If the bucket was opened
+					// with WithObjectLock, objects can have a legal hold.
 					withoutLayer := open(storage.WithVersioning(true))
 					if tt.supportsHold {
 						setLegalHold(t, withoutLayer)

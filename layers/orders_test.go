@@ -55,7 +55,7 @@ func TestConformance(t *testing.T) {
 		return cached(mirrored(highLimits(memstore.NewDriver(memstore.Config{}))))
 	}
 
-	// Signed URLs lead to a server of the bucket's files.
+	// Each bucket has a server of its files, and signed URLs lead to that server.
 	openServed := func(t *testing.T, d driver.Driver, opts ...storage.OpenOption) storage.Bucket {
 		mux := http.NewServeMux()
 		server := httptest.NewServer(mux)
@@ -71,7 +71,8 @@ func TestConformance(t *testing.T) {
 // The limit layer does not delay reads that the cache serves.
 func TestLimitIgnoresReadsFromCache(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		// A read of the store takes ten seconds, and a second one waits ten seconds more for its request.
+		// The limits let a read of the store take ten seconds, and make the next one wait ten
+		// seconds before its request.
 		const rate, size = 1 << 10, 10 << 10
 		slow := newLimit(t, limit.Config{
 			Bytes:    limit.Constant(limit.Rates{Download: rate}),

@@ -15,7 +15,8 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// If the readonly layer is above or below an overlay or a mirror, neither of that layer's two stores changes.
+// If the readonly layer is above or below an overlay or a mirror, neither of the two stores of the
+// overlay or mirror changes.
 func TestReadonlyBucketChangesNoStore(t *testing.T) {
 	refusing := readonly.New(readonly.Config{})
 	overlayOn := func(other storage.Bucket) driver.Layer {

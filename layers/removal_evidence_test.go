@@ -30,8 +30,8 @@ func (ts *testStores) store(name, key, text string) {
 	require.NoError(ts.t, err)
 }
 
-// A job refuses a backup that is its source or destination under another address, because the backup
-// would replace files of the job, or save nothing.
+// A job refuses a place for its backup that is its source or destination under another address. A
+// backup there would replace files of the job, or save nothing.
 func TestBackupMustBeOtherPlace(t *testing.T) {
 	backups := map[string]string{
 		"at the source's place":      "first",
@@ -61,10 +61,12 @@ func TestBackupMustBeOtherPlace(t *testing.T) {
 	}
 }
 
-// Sync refuses a backup that overlaps with the source or the destination. It accepts a new backup, which has no folders
-// yet, even if the destination has a folder with the same files as the top of the source.
+// Sync refuses a backup that overlaps with the source or the destination. It accepts a backup that
+// does not exist yet, even if a folder of the destination has the same files as the top of the
+// source.
 func TestBackupHasNoFoldersYet(t *testing.T) {
-	// The source and the destination have these files. So the top and the folder "old/" have the same file.
+	// The source and the destination have these files. So the folder "old/" has the same file as
+	// the top.
 	keys := []string{"index.html", "old/index.html"}
 	newFilledDir := func(t *testing.T, text string) string {
 		t.Helper()
@@ -101,8 +103,8 @@ func TestBackupHasNoFoldersYet(t *testing.T) {
 	})
 }
 
-// A move from one name of a bucket to another name of it is refused. Garage, for example, lets a bucket
-// have several names.
+// A bucket may have several names, for example in Garage. A move from one name of a bucket to
+// another one is refused.
 func TestJobsKnowBucketByTwoNames(t *testing.T) {
 	account := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	ts := &testStores{t: t, account: account, server: newServer(t, withAlias{account}, "first")}
@@ -162,7 +164,8 @@ func TestMirrorAndSecondStoreAreOnePlace(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// The stores "first" and "second" are equal. Then the primary may lose an object.
+			// The stores "first" and "second" are equal at first. If tt.lostKey is set, the primary
+			// then loses this object.
 			ts := newTestStores(t, "memory")
 			ts.store("first", "a", "a")
 			ts.store("first", "b", "b")
@@ -172,7 +175,8 @@ func TestMirrorAndSecondStoreAreOnePlace(t *testing.T) {
 				require.NoError(t, ts.bucket("first").Remove(t.Context(), tt.lostKey))
 			}
 
-			// The job goes from the mirror to its second store, which it reaches through a server.
+			// The source of the job is the mirror. The destination is a server of the mirror's
+			// second store.
 			inSecond := faults.New(tt.rules...)
 			layer, err := mirror.New(ts.bucket("second", inSecond.Layer()), mirror.Config{})
 			require.NoError(t, err)
@@ -194,8 +198,8 @@ func TestMirrorAndSecondStoreAreOnePlace(t *testing.T) {
 	}
 }
 
-// To find out whether two buckets are nested, a job asks with a small object, which it writes and removes. The job runs
-// even if a store refuses these requests.
+// To find out whether two buckets are nested, a job writes a small object and removes it again. The
+// job runs even if a store refuses these requests.
 func TestQuestionNeedsNoMoreThanJob(t *testing.T) {
 	failing := func(call faults.Calls, err error) []faults.Rule {
 		return []faults.Rule{faults.Fail(call).WithError(err)}
@@ -218,7 +222,8 @@ func TestQuestionNeedsNoMoreThanJob(t *testing.T) {
 			src := ts.bucket("first", faults.New(tt.srcRules...).Layer())
 			dst := ts.bucket("second", faults.New(tt.dstRules...).Layer())
 
-			// Unknown hides where a bucket is, so that the job must ask.
+			// The function Unknown hides where a bucket is. So the job must write the small object
+			// to find out.
 			_, err := transfer.Sync(t.Context(), transfer.Bucket(wrapped.Unknown(t, dst)),
 				transfer.Bucket(wrapped.Unknown(t, src)), transfer.WithMove())
 			require.NoError(t, err)
@@ -243,8 +248,8 @@ func TestQuestionLeavesNoObject(t *testing.T) {
 	require.Empty(t, ts.contents(ts.bucket("second")))
 }
 
-// The source of a shard is a folder of the destination. WithDelete removes no keys of the source, although in the
-// destination these keys are in other shards.
+// The source of a job with shards is a folder of the destination. WithDelete removes no objects of
+// the source, although their keys in the destination belong to another shard.
 func TestShardOfNestedSourceRemovesNothing(t *testing.T) {
 	const shards = 2
 	for shard := range shards {
@@ -263,10 +268,11 @@ func TestShardOfNestedSourceRemovesNothing(t *testing.T) {
 	}
 }
 
-// A job between an overlay and its old store, or a folder of that, is refused, even under another address. To find this
-// out, the job stores a small test object in the overlay, and looks for it in the old store.
+// A job between an overlay and its old store is refused, even under another address, and even if an
+// end is only a folder. To find this out, the job stores a small test object in the overlay, and
+// looks for it in the old store.
 func TestOverlayAndOldStoreAreOnePlace(t *testing.T) {
-	// A key with "a/" is in the folder that some jobs use, and "a/a/f1" is in that folder of the folder.
+	// Some jobs use only the folder "a/". The key "a/a/f1" is that of "a/f1" in this folder.
 	keys := []string{"a/f1", "a/f2", "f1", "a/a/f1"}
 	prefixes := map[string]struct{ dst, src string }{
 		"the old store":             {dst: "", src: ""},
@@ -296,7 +302,7 @@ func TestOverlayAndOldStoreAreOnePlace(t *testing.T) {
 					}
 					layer, err := overlay.New(old, overlay.Config{KeepOld: mode.keepOld})
 					require.NoError(t, err)
-					// Nothing but the test object shows that both ends have one store.
+					// Only the test object shows that both ends use the same store.
 					dst := wrapped.Unknown(t, memstore.New(driver.WithLayer(layer)))
 					src := newRefusingUploads(t, old)
 
@@ -314,14 +320,15 @@ func TestOverlayAndOldStoreAreOnePlace(t *testing.T) {
 	}
 }
 
-// refusing is a Core that takes no files.
+// A refusing Core refuses all uploads.
 type refusing struct{ storage.Core }
 
 func (refusing) Upload(context.Context, string, io.Reader, *storage.UploadOptions) (*storage.Attrs, error) {
 	return nil, &storage.Error{Code: storage.PermissionDenied}
 }
 
-// newRefusingUploads returns a bucket of another address, to which nothing can be written.
+// newRefusingUploads returns the bucket b under another address. The returned bucket refuses all
+// uploads.
 func newRefusingUploads(t *testing.T, b storage.Bucket) storage.Bucket {
 	t.Helper()
 	return wrapped.Bucket(t, wrapped.Unknown(t, b), func(c storage.Core) storage.Core { return refusing{c} })
@@ -335,10 +342,11 @@ func prefixed(b storage.Bucket, prefix string) storage.Bucket {
 	return storage.Prefixed(b, prefix)
 }
 
-// A job is refused if one end is a server of a bucket with a layer, and the other end is the layer's second store. The
-// job stores a small test object to find this out, and the layer recognizes that object by its key.
+// One end of a job is a server of a bucket with a layer, and the other end is the second store of
+// that layer. The job is refused. It stores a small test object to find this out, and the layer
+// recognizes that object by its key.
 func TestServedLayerAndSecondStoreAreOnePlace(t *testing.T) {
-	// Each job between these two ends would remove objects.
+	// With each of these jobs, objects would be removed.
 	keys := []string{"a/f1", "a/f2", "f1", "a/a/f1"}
 	jobs := map[string][]transfer.Option{
 		"delete": {transfer.WithDelete()},
@@ -381,14 +389,15 @@ func TestServedLayerAndSecondStoreAreOnePlace(t *testing.T) {
 						return server{c}
 					})
 
-					// The source accepts no uploads, so that the test object can only go to the destination.
+					// The source accepts no uploads. So the test object can only go to the
+					// destination.
 					src := newRefusingUploads(t, second)
 
 					_, err = transfer.Sync(t.Context(), transfer.Bucket(prefixed(dst, tt.dst)),
 						transfer.Bucket(prefixed(src, tt.src)), opts...)
 					require.ErrorIs(t, err, storage.InvalidArgument)
 
-					// The second store has the objects that it had before.
+					// The second store still has the objects that it had before the job.
 					var remaining []string
 					for entry, err := range second.List(t.Context()) {
 						require.NoError(t, err)
@@ -418,8 +427,8 @@ func (s server) Remove(_ context.Context, key string, o *storage.RemoveOptions) 
 	return s.Core.Remove(context.Background(), key, o)
 }
 
-// Remove removes a test object, by which a job compares two stores, from the new store of an overlay, even if the
-// old store refuses writes.
+// A job compares two stores by a test object. Remove removes this object from the new store of an
+// overlay, even if the old store refuses writes.
 func TestQuestionOnlyInNewStoreIsRemoved(t *testing.T) {
 	// The old store refuses writes.
 	refuseWrites := func(ctx context.Context, call string, next func(context.Context) error) error {

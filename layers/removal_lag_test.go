@@ -18,9 +18,9 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// newLaggingMirror returns a mirror whose second store lags. The object "old" is in both stores, the object "new"
-// only in the primary. The second store has an old version of the object "changed". The primary cannot list, so
-// listings of the bucket fail over.
+// newLaggingMirror returns a mirror whose second store lags. The object "old" is in both stores,
+// the object "new" only in the primary. The second store has an old version of the object
+// "changed". The primary cannot list, so listings of the bucket come from the second store.
 func newLaggingMirror(t *testing.T) (b storage.Bucket, failing *faults.Injector) {
 	now := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
 	clock := now.Add(-100 * 24 * time.Hour)

@@ -78,7 +78,7 @@ func TestLeaseIsKnownByOtherAddress(t *testing.T) {
 		}
 	}
 
-	// A job for the directory of the store has no bucket at all.
+	// The destination of this job is the directory of the store, and not a bucket.
 	t.Run("a directory", func(t *testing.T) {
 		ts := newTestStores(t, "directory")
 		ts.store("first", "old", "old")

@@ -24,7 +24,8 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// A storedText is what a store has of a key: the object, or a version.
+// A storedText is the text that a store has under a key: that of the object, or of one of its
+// versions.
 type storedText struct{ store, key, text string }
 
 // everything returns the contents of all stores, and for each whether it is the current version. It leaves out the
@@ -79,7 +80,8 @@ type reasonToRemove struct {
 type removalCall struct {
 	run func(ctx context.Context) error
 	may func(of storedText, current bool) bool // whether something may disappear; nil never
-	// done checks what a successful call has removed. It is nil if the bucket b cannot show that.
+	// done checks that a successful call has removed what it should. It gets what the bucket shows
+	// after the call. It is nil if that does not suffice for the check.
 	done func(shown map[string]string)
 }
 
@@ -175,7 +177,7 @@ var reasonsToRemove = []reasonToRemove{
 	}},
 }
 
-// entriesFrom returns the numbers of the entries of a log, from a number on.
+// entriesFrom returns the numbers of the entries of a log, beginning with the given number.
 func (ts *testStores) entriesFrom(log *commit.Log, number int64) (numbers []int64) {
 	for e, err := range log.From(ts.t.Context(), number) {
 		require.NoError(ts.t, err)
@@ -301,8 +303,9 @@ func (ts *testStores) requirePermitted(b storage.Bucket, call removalCall, distu
 	return err
 }
 
-// For each function that removes objects from one bucket, a model says which objects may disappear. No function removes
-// more. A function that is killed and then repeated removes the rest.
+// For each function that removes objects from one bucket, a model says which objects may disappear.
+// No function removes any other object. A function that is killed and then repeated removes the
+// rest.
 func TestReasonsNeverRemoveMore(t *testing.T) {
 	testserver.Slow(t)
 	const maxCalls = 40 // of a store before the function is killed
@@ -341,8 +344,8 @@ func TestReasonsNeverRemoveMore(t *testing.T) {
 	}
 }
 
-// For each function that removes objects from one bucket, a model says what it removes: removalCall.done. If no request
-// fails, the function removes all of that.
+// For each function that removes objects from one bucket, removalCall.done checks what it has
+// removed. If no request fails, the function removes all that it should.
 func TestReasonsRemove(t *testing.T) {
 	for _, reason := range reasonsToRemove {
 		for _, kind := range []string{"memory", "directory"} {
@@ -356,8 +359,8 @@ func TestReasonsRemove(t *testing.T) {
 				disturbNothing := func() {}
 				err := ts.requirePermitted(b, call, disturbNothing)
 
-				// A function of the kind inStores has a cache in the directory of a store, or around it. This is
-				// refused.
+				// For the kind inStores, the directory of a cache is in that of a store, or
+				// contains it. Such a cache is refused.
 				if reason.kind == inStores {
 					require.ErrorIs(t, err, storage.InvalidArgument)
 					return

@@ -54,8 +54,8 @@ func newTestStores(t *testing.T, kind string) *testStores {
 	return ts
 }
 
-// newVersionedStores returns three stores that keep versions. Their clock moves by a second at each reading, so
-// that no two versions have the same time.
+// newVersionedStores returns three stores that keep versions. Their clock moves by a second at each
+// reading, so no two versions have the same time.
 func newVersionedStores(t *testing.T, kind string) *testStores {
 	var seconds atomic.Int64
 	ts := &testStores{t: t, failing: faults.New(), versions: true}
@@ -81,7 +81,8 @@ func (ts *testStores) open(kind string) {
 	ts.server = newServer(t, ts.account, storeNames...)
 }
 
-// newServer returns a server of an account, whose credentials the test's environment has.
+// newServer starts a server of an account. It puts the server's credentials into the environment of
+// the test.
 func newServer(t *testing.T, account driver.ServiceDriver, buckets ...string) *s3server.Server {
 	server := s3server.ForTest(t, s3server.Config{Service: account, Buckets: buckets})
 	for _, variable := range server.Env() {
@@ -205,7 +206,8 @@ func (ts *testStores) fill(mirrored bool) {
 	}
 }
 
-// contents returns what a bucket shows, by key. Without failures it shows everything.
+// contents returns the contents of the objects that a bucket shows, by key. While no calls fail, a
+// bucket shows all its objects.
 func (ts *testStores) contents(b storage.Bucket) map[string]string {
 	all := map[string]string{}
 	for e, err := range b.List(ts.t.Context()) {
@@ -220,7 +222,7 @@ func (ts *testStores) contents(b storage.Bucket) map[string]string {
 	return all
 }
 
-// stored returns each content that a store has, wherever it lies.
+// stored returns all contents that any of the stores has, under whatever key.
 func (ts *testStores) stored() map[string]bool {
 	all := map[string]bool{}
 	for _, name := range storeNames {
@@ -235,8 +237,8 @@ func (ts *testStores) stored() map[string]bool {
 type removingJob struct {
 	name string
 	run  func(ctx context.Context, ts *testStores, dst, src storage.Bucket, opts ...transfer.Option) error
-	// kept returns the contents that must still be in some store afterwards. dst and src are what destination and
-	// source showed before.
+	// kept returns the contents that must still be in some store after the job. dst and src are the
+	// contents that the destination and the source showed before the job.
 	kept func(dst, src map[string]string) []string
 }
 
@@ -344,8 +346,8 @@ func hasFailover(ends string) bool {
 	return strings.Contains(ends, "mirror") || strings.Contains(ends, "overlay")
 }
 
-// wholeTable says that a test plays each row of the table, as "make removals" does. Else it plays one of sampledRows
-// rows.
+// wholeTable says that a test plays each row of the table, as "make removals" does. Otherwise a
+// test plays only some rows.
 var wholeTable = os.Getenv("OMNIBUCKET_REMOVALS") == "all"
 
 const sampledRows = 7
@@ -383,8 +385,8 @@ func (r removalRow) newFilledStores(t *testing.T) *testStores {
 	return ts
 }
 
-// requireKept runs the job of a row, and requires that the stores still have the contents that the job must keep. It
-// calls disturb just before, which makes some requests fail.
+// requireKept runs the job of a row, and requires that the stores still have the contents that the
+// job must keep. Just before the job, it calls disturb, which makes some requests fail.
 func (r removalRow) requireKept(ts *testStores, disturb func()) {
 	dst := jobEnds[r.dst](ts)
 	src := jobEnds[r.src](ts)
@@ -411,7 +413,8 @@ func TestKilledJobsNeverRemoveTheLastCopy(t *testing.T) {
 		rounds = 5000
 	}
 
-	// A row has a kind of job, a source and a destination. Each round draws one, and the moment of the kill.
+	// A row has a kind of job, a source and a destination. Each round chooses a random row, and a
+	// random call at which the job is killed.
 	table := removalTable()
 	random := rand.New(rand.NewPCG(20261128, 67))
 	for round := range rounds {
@@ -440,7 +443,7 @@ func TestKilledJobsNeverRemoveTheLastCopy(t *testing.T) {
 	}
 }
 
-// restore gives a store what it had at an earlier time.
+// restore replaces the objects of a store by those of a snapshot.
 func (ts *testStores) restore(name string, snapshot map[string]string) {
 	b := ts.bucket(name)
 	_, err := storage.RemoveMatching(ts.t.Context(), b, nil)

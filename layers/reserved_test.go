@@ -10,8 +10,8 @@ import (
 	"github.com/omnibucket/storage/layers/overlay"
 )
 
-// The layers' constants for reserved prefixes are equal to those that jobs know. They are written out twice, so
-// that "go doc" shows them.
+// Jobs and layers both know the prefixes that layers reserve. The constants of the layers are equal
+// to those of the jobs. They are written out twice, so that "go doc" shows them.
 func TestJobsKnowThePrefixesOfLayers(t *testing.T) {
 	require.Equal(t, objectkey.MirrorPrefix, mirror.NotesPrefix)
 	require.Equal(t, objectkey.OverlayPrefix, overlay.TombstonesPrefix)
