@@ -20,8 +20,8 @@ import (
 	"github.com/omnibucket/storage/providers/local"
 )
 
-// writeHashedFiles writes n files whose names are SHA-256 sums below folders of two digits, like those of blocks.
-// Other programs use such names, too.
+// writeHashedFiles writes n files, each in a folder with a name of two digits. The names of the
+// files are SHA-256 sums, like those of the cache's blocks. Other programs use such names, too.
 func writeHashedFiles(t *testing.T, dir string, n int, content func(number int) []byte) (paths []string) {
 	t.Helper()
 	for number := range n {

@@ -296,8 +296,8 @@ func TestGetNativeAttrs(t *testing.T) {
 	}
 }
 
-// A read of a version with IfRevision comes from the disk, with the attributes of that version even if
-// another one has the same revision.
+// A read of a version with IfRevision comes from the disk. Its attributes are those of this
+// version, even if another version has the same revision.
 func TestGetPinnedVersionFromDisk(t *testing.T) {
 	for _, trustFor := range []time.Duration{0, time.Hour} {
 		t.Run(fmt.Sprintf("TrustFor %v", trustFor), func(t *testing.T) {
@@ -544,7 +544,8 @@ func TestMaxBytesRemovesLeastRecentlyUsed(t *testing.T) {
 	// Use block 170 again, but not block 171.
 	require.True(t, isCached(170))
 
-	// Read other blocks, which takes the place of older ones. Block 170 outlives block 171.
+	// Read other blocks, which take the place of older ones. Block 170, which was used again,
+	// outlives block 171.
 	for block := range int64(25) {
 		require.False(t, isCached(block))
 	}
@@ -599,7 +600,8 @@ func TestOpenByProcesses(t *testing.T) {
 		for reader := range 2 {
 			readers.Go(func() {
 				for i := range testserver.Sample(int64(50), 150) {
-					// The factors scatter the ranges over all blocks from which a whole range can be read.
+					// The factors 7 and 13 scatter the ranges over all blocks at which a whole
+					// range can begin.
 					const firstBlocks = objectBlocks - 3
 					block := (i*7 + int64(number*reader)*13) % firstBlocks
 					offset := block * blockBytes
@@ -626,8 +628,8 @@ func TestOpenByProcesses(t *testing.T) {
 	require.LessOrEqual(t, gets, 1, "a block that one process has fetched serves the other")
 }
 
-// Several buckets use one store through a shared driver. Its Close does nothing, so that the store stays open for
-// the other buckets.
+// Several buckets use one store through a shared driver. Its Close does nothing, so the store stays
+// open for the other buckets.
 type shared struct{ driver.Driver }
 
 func (shared) Close() error { return nil }
@@ -805,7 +807,8 @@ func TestReaderAtFromDisk(t *testing.T) {
 
 // The engine may call Describe again during a read. The race detector would find an unlocked access.
 func TestDescribeDuringReads(t *testing.T) {
-	// Two stores share a cache. Only the other one has the object.
+	// Two stores share a cache. One of them has the object "a", and the other one, emptyStore, is
+	// read.
 	f := newFixture(t, Config{})
 	attrs := f.put(t, "a", content(1000))
 	emptyStore := f.cache.Layer()(memstore.NewDriver(memstore.Config{}))
@@ -872,7 +875,7 @@ func TestDescribeConcurrently(t *testing.T) {
 	var group sync.WaitGroup
 	for range 2 {
 		group.Go(func() {
-			// This error has a hint, for which the bucket calls Describe.
+			// This error has a hint. To find the hint, the bucket calls Describe.
 			_, err := f.Attrs(t.Context(), "a", storage.WithVersion("1"))
 			if storage.CodeOf(err) != storage.Unsupported {
 				t.Error(err)
@@ -924,8 +927,8 @@ func TestMaxBytesCountsBlocksBeingWritten(t *testing.T) {
 	require.True(t, f.cache.makeRoom(blockBytes), "one block is no longer being written")
 }
 
-// If the disk is full below MaxBytes, old blocks give way to new ones, so that the cache does not keep
-// its first blocks forever.
+// If the disk is full below MaxBytes, old blocks give way to new ones. Otherwise the cache would
+// keep its first blocks forever.
 func TestMaxBytesOnFullDisk(t *testing.T) {
 	// The cache has 32 blocks of an object.
 	const blocks = 32
@@ -936,8 +939,8 @@ func TestMaxBytesOnFullDisk(t *testing.T) {
 	now := time.Now()
 	f.cache.now = func() time.Time { return now }
 
-	// On a full disk, the cache removes three blocks: a sixteenth of its blocks, rounded up to two, and one for the next
-	// write. For fullPause after that, it removes none.
+	// On a full disk, the cache removes a sixteenth of its blocks, rounded up, and one more for the
+	// next write. These are three blocks here. For the time fullPause after that, it removes none.
 	writes := []struct {
 		name       string
 		wait       time.Duration // before the write
@@ -953,7 +956,8 @@ func TestMaxBytesOnFullDisk(t *testing.T) {
 	for _, write := range writes {
 		now = now.Add(write.wait)
 
-		// A write ends with this error. The cache counts as full if it will remove blocks.
+		// A write ends with write.err. endWrite returns true if the cache counts as full. Then the
+		// next write removes blocks.
 		isFull := f.cache.endWrite(0, &fs.PathError{Err: write.err})
 		require.Equal(t, write.wantBlocks < len(f.files(t)), isFull, write.name)
 

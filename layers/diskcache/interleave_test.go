@@ -41,7 +41,8 @@ func newCacheLayer(s *interleave.Scene, dir string) storage.OpenOption {
 	return driver.WithLayer(cache.Layer())
 }
 
-// haveOrder reports whether the texts were seen in the order in which the object has had its states.
+// haveOrder reports whether a reader can have seen these texts one after another, if the object has
+// had these states in their order.
 func haveOrder(states []string, texts ...string) bool {
 	for _, text := range texts {
 		index := slices.Index(states, text)
@@ -96,7 +97,8 @@ func TestExploredReadersOfACacheAndAWriter(t *testing.T) {
 				_, err = readText(s.Context(), store.Bucket(newCacheLayer(s, dir)), "k")
 				require.NoError(s, err)
 
-				// One process reads "k" twice through the cache. The read of the other object removes blocks of "k".
+				// One process reads "k" twice through the cache. In between, it reads the other
+				// object, which removes blocks of "k".
 				reader := s.Process("reads")
 				cached := reader.Bucket(store, newCacheLayer(s, dir))
 				var texts []string // of "k", "other", and "k" again
@@ -132,8 +134,9 @@ func TestExploredReadersOfACacheAndAWriter(t *testing.T) {
 					firstText, otherText, secondText := texts[0], texts[1], texts[2]
 					require.Equal(s, oldText, otherText)
 
-					// The second read of "k" does not go back in time, unless the response of a write was lost. Then
-					// the writer repeats the request, and a repeated removal may come after a creation.
+					// The second read of "k" returns no earlier state than the first one, unless
+					// the response of a write was lost. The writer repeats such a write, and a
+					// repeated removal may come after a creation.
 					isOrdered := haveOrder(tt.states, firstText, secondText)
 					require.True(s, isOrdered || writes.Lost(), "%.20q and then %.20q", firstText, secondText)
 				})
