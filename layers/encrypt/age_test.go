@@ -59,7 +59,8 @@ const nonceBytes = 16
 // sizes are the sizes of contents whose last chunk is empty, full or partly filled.
 var sizes = []int{0, 1, chunk - 1, chunk, chunk + 1, 3 * chunk, 3*chunk + 17}
 
-// The age package decrypts a stored object, which is a file of age, however it was uploaded.
+// Each stored object is a file of age. The age package decrypts it, however the object was
+// uploaded.
 func TestAgeDecryptsStoredObject(t *testing.T) {
 	for name, keys := range newIdentities(t) {
 		for _, size := range sizes {
@@ -67,7 +68,8 @@ func TestAgeDecryptsStoredObject(t *testing.T) {
 				s := newStore()
 				b := s.open(t, encrypt.NewKeys([]age.Recipient{keys.recipient}, []age.Identity{keys.identity}))
 
-				// Upload the content in one request and in parts, each with a known size and as a stream.
+				// Upload the content in one request, and upload it in parts. Do both with a known
+				// size and as a stream.
 				content := randomText(size)
 				mustUpload(t, b, "one", content)
 				mustUpload(t, b, "stream", content, storage.WithSize(int64(size)))
@@ -88,8 +90,8 @@ func TestAgeDecryptsStoredObject(t *testing.T) {
 	}
 }
 
-// newStoredObject returns a file of the program age as an object of a store, under the key. It adds the proof of the
-// name, which age does not have.
+// newStoredObject turns a file of the program age into an object of a store, under the key. It adds
+// the proof of the name, which age does not have.
 func newStoredObject(t testing.TB, file []byte, key string, identity age.Identity) stored {
 	header, err := age.ExtractHeader(bytes.NewReader(file))
 	require.NoError(t, err)
@@ -211,8 +213,8 @@ func TestKeysThatDoNotFit(t *testing.T) {
 	}
 }
 
-// New refuses to work without keys, and ParseKeys refuses a file without a valid identity. The error
-// does not show the file.
+// New refuses to work without keys, and ParseKeys refuses a file without a valid identity. The
+// error does not show the text of the file.
 func TestKeysAreRequired(t *testing.T) {
 	_, err := encrypt.New(encrypt.Config{})
 	require.ErrorIs(t, err, storage.InvalidArgument)
@@ -224,7 +226,7 @@ func TestKeysAreRequired(t *testing.T) {
 	}
 }
 
-// A stanza is a recipient of age that writes one stanza with this argument.
+// A stanza is a recipient of age. It writes one stanza of a header, whose argument is this text.
 type stanza string
 
 // Wrap returns one stanza with the argument s, or none if s is empty.

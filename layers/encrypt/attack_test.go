@@ -510,8 +510,8 @@ func TestRangeOfReplacedObject(t *testing.T) {
 	newContent := randomText(5 * chunk)
 	mustUpload(t, s.open(t, keys), "a", oldContent)
 
-	// The layer makes two Gets: of the range, and of the last chunk, which shows the size. Another client
-	// replaces the object between them.
+	// The layer makes two calls of Get: one for the range, and one for the last chunk, which shows
+	// the size. Another client replaces the object between these calls.
 	gets := 0
 	replaceBeforeSecondGet := func(ctx context.Context, call string, next func(context.Context) error) error {
 		if call != "Get" {
@@ -570,8 +570,8 @@ func TestWithResumeChangedBodyHasOtherKey(t *testing.T) {
 			keys := newKeys(t)
 			content := randomText(4 * chunk)
 
-			// All parts of an upload have one data key. So if a part is sent to it twice, both must have the same
-			// bytes.
+			// All parts of an upload have one data key. So if a part is sent twice, its bytes must
+			// be the same both times.
 			sentParts := map[string]string{} // encrypted bytes, by upload and number
 			requireSameBytes := func(r *driver.PartRequest, data string) {
 				part := fmt.Sprint(r.Upload, r.Number)
@@ -710,7 +710,8 @@ func TestPlainObjects(t *testing.T) {
 		require.Equal(t, int64(len(content)), attrs.Size)
 	}
 
-	// A copy onto itself encrypts the object, so that it can be read without AllowPlain.
+	// A copy of the object onto itself encrypts the object. Afterwards it can be read without
+	// AllowPlain.
 	metadata := map[string]string{"k": "w"}
 	_, err = storage.Copy(t.Context(), b, "plain", b, "plain", storage.WithMetadata(metadata))
 	require.NoError(t, err)

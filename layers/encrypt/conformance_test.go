@@ -27,7 +27,8 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
-// boundKeys are like those of a key management service: a data key is refused for another object.
+// boundKeys bind each data key to its object, as a key management service does. They refuse to
+// unwrap it for another object.
 type boundKeys struct{ encrypt.Keys }
 
 func (k boundKeys) Wrap(ctx context.Context, dataKey []byte, obj encrypt.Object) ([]*age.Stanza, error) {

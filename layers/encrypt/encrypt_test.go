@@ -197,7 +197,8 @@ func TestCopyBetweenBuckets(t *testing.T) {
 	}
 }
 
-// A read of a range reads at most one more chunk of the store at each end, and no others to learn the size.
+// A read of a range reads at most one more chunk at each end of the range. It reads no other chunks
+// to learn the size.
 func TestRangeReadsOnlyItsChunks(t *testing.T) {
 	s := newStore()
 	counted := &readCounter{Driver: s.Driver}
@@ -266,8 +267,8 @@ func (c *readCounter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// The layer works above and below a disk cache, whose files have no plain text if the cache is below
-// the layer.
+// The layer works above and below a disk cache. If the cache is below the layer, the files of the
+// cache have no plain text.
 func TestLayerWithDiskCache(t *testing.T) {
 	secret := strings.Repeat("secret", 50_000)
 	tests := []struct {

@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage/layers/encrypt/awskms"
 )
 
-// serviceKeys returns keys of AWS KMS. The recipient of an identity that is kept offline decrypts without
-// the service, in an emergency.
+// serviceKeys returns keys of AWS KMS, and adds the recipient of an identity that is kept offline.
+// In an emergency, this identity decrypts without the service.
 func serviceKeys(ctx context.Context, arn, offline string) (encrypt.Keys, error) {
 	service, err := awskms.New(ctx, awskms.Config{Key: arn})
 	if err != nil {

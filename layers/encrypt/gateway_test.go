@@ -33,8 +33,8 @@ func gatewayLayers(t *testing.T) []driver.Layer {
 	return []driver.Layer{cache.Layer(), newLayer(t, boundKeys{newKeys(t)})}
 }
 
-// The S3 server passes the tests of the package gatewaytest over encrypted stores, too. Only what a store lacks
-// with the layers is left out.
+// The S3 server passes the tests of the package gatewaytest over encrypted stores, too. Only tests
+// of features that a store with these layers lacks are left out.
 func TestS3ServerOverEncryptedStores(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -79,7 +79,7 @@ func (s remote) Driver(name string) (driver.Driver, error) {
 
 type remoteDriver struct{ driver.Driver }
 
-// Describe says that the store is that of a cloud.
+// Describe says that the store is in a cloud.
 func (d remoteDriver) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Provider = "cloud"
@@ -87,8 +87,8 @@ func (d remoteDriver) Describe() driver.Description {
 	return desc
 }
 
-// S3 servers that share an account, some with different keys and one without a layer, each list only
-// their own buckets.
+// Several S3 servers share an account. Some have different keys, and one has no layer. Each server
+// lists only its own buckets.
 func TestS3ServersShareAccount(t *testing.T) {
 	account := remote{memstore.NewServiceDriver(memstore.ServiceConfig{})}
 	services := map[string]driver.ServiceDriver{

@@ -34,7 +34,7 @@ func TestStackIdentityHasKeys(t *testing.T) {
 	quantum, err := age.GenerateHybridIdentity()
 	require.NoError(t, err)
 
-	// All configurations encrypt for mine. They differ in the identities that decrypt.
+	// All configurations encrypt for the identity mine. They differ in the identities that decrypt.
 	decryptingWith := func(identities ...age.Identity) encrypt.Config {
 		return encrypt.Config{Keys: encrypt.NewKeys([]age.Recipient{mine.Recipient()}, identities)}
 	}
@@ -87,7 +87,7 @@ func TestDiskCacheAboveAndBelowShareNoBlock(t *testing.T) {
 		return string(got), err
 	}
 
-	// Each function opens a store with a cache in a directory that all of them share.
+	// An opener opens a store with a cache. All caches share one directory.
 	type opener func(store driver.Driver, cache driver.Layer) storage.Bucket
 	cacheAbove := func(store driver.Driver, cache driver.Layer) storage.Bucket {
 		return engine.New(cache(layerFor(mine)(store)))

@@ -33,7 +33,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// A kmsKind is one of the services, and how its keys are opened.
+// A kmsKind is one of the key management services. It also says how to open a key of the service.
 type kmsKind struct {
 	start  func(t testing.TB) *kmsserver.Server
 	wrap   string             // name of its operation that wraps a data key
@@ -234,8 +234,9 @@ func TestKMSUnwrapsOnceForReadsAtOnce(t *testing.T) {
 			t.Run(tt.name, func(t *testing.T) {
 				k.server.SetState(k.key(firstKey), tt.state)
 
-				// The server holds the first request until respond is closed. Do makes further requests wait for it, too.
-				// Each request is then answered as usual.
+				// The server does not respond to the first request before respond is closed.
+				// first.Do makes further requests wait for this, too. Then all get their usual
+				// responses.
 				arrived := make(chan struct{})
 				respond := make(chan struct{})
 				var first sync.Once
@@ -301,7 +302,7 @@ func TestKMSWithEmergencyKey(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "text", string(got))
 
-		// The key of the service needs the service.
+		// The service is still down. With only its key, a read fails.
 		_, _, err = storage.ReadAll(t.Context(), s.openWithoutRetry(t, service), "a")
 		require.ErrorIs(t, err, storage.Unavailable)
 		require.Regexp(t, "AWS KMS|Google Cloud KMS|Azure Key Vault", err.Error())
@@ -375,7 +376,8 @@ var hostileKeys = []string{
 	"a", "a\x01b", "ä/ö", "\"}{\u2028<&>", "a b+c%00", strings.Repeat("x", 1024), "😀", "a|b",
 }
 
-// Unwrap fails with ChecksumMismatch for another key or bucket than Wrap was called with.
+// Unwrap fails with ChecksumMismatch for an object with another name, or in another bucket, than
+// that with which Wrap was called.
 func TestKMSBindsName(t *testing.T) {
 	runOnServices(t, func(t *testing.T, k kmsTest) {
 		keys := k.keys(t, firstKey)
@@ -437,8 +439,8 @@ func TestKMSReplicaOfBucket(t *testing.T) {
 	})
 }
 
-// headerParts are the parts of an object's header: the version of the format, a stanza, which is the wrapped data
-// key, and a proof of both.
+// headerParts are the three parts of an object's header: the version of the format, a stanza with
+// the wrapped data key, and a proof of the other two parts.
 type headerParts struct{ version, stanza, proof string }
 
 // parts splits the header. Its lines end with "|", and "---" begins the proof.
@@ -448,7 +450,8 @@ func (o stored) parts() headerParts {
 	return headerParts{version: version + "|", stanza: stanza, proof: "---" + proof}
 }
 
-// withChangedKey returns the stanza with another first letter of the wrapped data key, which begins its second line.
+// withChangedKey returns the stanza with a changed first letter of the wrapped data key. The
+// wrapped key begins at the second line of the stanza.
 func withChangedKey(stanza string) string {
 	service, wrappedKey, _ := strings.Cut(stanza, "|")
 	letter := "A"
@@ -458,8 +461,8 @@ func withChangedKey(stanza string) string {
 	return service + "|" + letter + wrappedKey[1:]
 }
 
-// A read fails with ChecksumMismatch if an attacker has changed the header of an object, or exchanged
-// it.
+// A read fails with ChecksumMismatch if an attacker has changed the header of an object, or
+// replaced it by that of another object.
 func TestKMSAttacksOnHeader(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -604,7 +607,8 @@ func TestKMSErrors(t *testing.T) {
 	})
 }
 
-// requireReadAndWriteFail requires an error of a read and of a write, which is retryable only if the service may recover.
+// requireReadAndWriteFail requires that a read and a write fail with the same code. Both errors
+// must be retryable if the service may recover, and not retryable otherwise.
 func (k kmsTest) requireReadAndWriteFail(t *testing.T, s store, keys encrypt.Keys, want storage.Code) {
 	t.Helper()
 	retryable := want == storage.Unavailable || want == storage.RateLimited
@@ -630,12 +634,12 @@ func (k kmsTest) requireReadAndWriteFail(t *testing.T, s store, keys encrypt.Key
 	require.False(t, exists)
 }
 
-// If a service throttles its requests, the bucket repeats them as its retry policy says, and the SDK
-// does not.
+// If a service throttles the requests of a bucket, the bucket repeats them as its retry policy
+// says. The SDK does not repeat them.
 func TestKMSThrottledIsRetried(t *testing.T) {
 	runOnServices(t, func(t *testing.T, k kmsTest) {
-		// The service refuses the first two requests to wrap a key. The function returns false if the server is
-		// to respond as usual.
+		// The service refuses the first two requests to wrap a key. If this function returns false,
+		// the server responds as usual.
 		const refusals = 2
 		requests := 0
 		k.server.Answer(func(w http.ResponseWriter, _ *http.Request, operation string) bool {
@@ -817,7 +821,8 @@ func TestKMSSlowIsCanceled(t *testing.T) {
 // If a broken or hostile service returns the data key of another object, reads fail with
 // ChecksumMismatch.
 func TestKMSReturnsOtherDataKey(t *testing.T) {
-	// The responses are by the name of the operation, which is another one at each service.
+	// The key of a response is the name of the operation to unwrap a data key. Each service has
+	// another name for it.
 	otherKey := []byte("0123456789abcdef")
 	responses := map[string]any{
 		"Decrypt": map[string]any{

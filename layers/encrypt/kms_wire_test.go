@@ -339,7 +339,8 @@ func TestKMSVersionInHeaderOfAzure(t *testing.T) {
 	stanzas, err := keys.Wrap(t.Context(), dataKey, ofObject)
 	require.NoError(t, err)
 
-	// The version is what follows the first argument of a stanza. It must be exactly one argument.
+	// The version is what follows the first argument of a stanza. There must be exactly one further
+	// argument.
 	invalid := [][]string{nil, {""}, {"../other/1"}, {"1/2"}, {"1?a=b"}, {".."}, {"1", "2"}}
 	for _, versions := range invalid {
 		stanza := *stanzas[0]
@@ -351,8 +352,9 @@ func TestKMSVersionInHeaderOfAzure(t *testing.T) {
 	require.Zero(t, s.Count("unwrapkey"), "no request was sent")
 }
 
-// If Azure refuses the token of a request, the SDK sends the request again with a new token. A transport may still
-// read the body of the first request then. Its reads must take no bytes of the second one.
+// If Azure refuses the token of a request, the SDK sends the request again with a new token.
+// Meanwhile a transport may still read the body of the first request. These reads must take no
+// bytes from the body of the second one.
 func TestKMSRefusedTokenOfAzureKeepsBody(t *testing.T) {
 	// A lateReader refuses the token of one request, and reads the body of that request during the next one.
 	s := kmsserver.StartAzure(t)
@@ -365,7 +367,8 @@ func TestKMSRefusedTokenOfAzureKeepsBody(t *testing.T) {
 	})
 	require.NoError(t, err)
 
-	// The first call asks for the tenant. So it must be over when a request is refused.
+	// The first call also asks for the tenant. Make this call before the transport refuses a
+	// request.
 	_, err = keys.Wrap(t.Context(), dataKey, ofObject)
 	require.NoError(t, err)
 
@@ -376,7 +379,7 @@ func TestKMSRefusedTokenOfAzureKeepsBody(t *testing.T) {
 	require.False(t, transport.refusesNext, "the transport must have refused a request")
 	require.NotEmpty(t, transport.lateBytes, "the transport must have read the first body late")
 
-	// The repeated request had all its bytes, so that it has wrapped the data key.
+	// The repeated request had all its bytes. So the stanzas have the right data key.
 	unwrapped, err := keys.Unwrap(t.Context(), stanzas, ofObject)
 	require.NoError(t, err)
 	require.Equal(t, dataKey, unwrapped)

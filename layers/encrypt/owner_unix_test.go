@@ -12,7 +12,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// ReadPrivate refuses an identity file that another user owns, who could replace the identity.
+// ReadPrivate refuses an identity file of another user, because that user could replace the
+// identity.
 func TestReadPrivateRefusesOtherUsersFile(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give a file away")

@@ -86,7 +86,7 @@ func TestWithResumeOfOtherKeysStartsOver(t *testing.T) {
 	}
 }
 
-// pendingNames returns the uploads that the store has.
+// pendingNames returns the names of the uploads in progress in a store.
 func pendingNames(t testing.TB, s store) (names []string) {
 	for entry, err := range storage.ListUploads(t.Context(), engine.New(s.Driver)) {
 		require.NoError(t, err)

@@ -45,7 +45,7 @@ func TestRewrapAllRotatesATree(t *testing.T) {
 	onlyNewKeys, err := encrypt.ParseKeys(strings.NewReader(newIdentity.String()))
 	require.NoError(t, err)
 
-	// In the view are two of the objects.
+	// Two of the objects are in the view.
 	var rewrapped []string
 	photos := storage.Prefixed(s.open(t, bothKeys), "photos/")
 	report, err := encrypt.RewrapAll(t.Context(), photos, encrypt.RewrapConfig{
@@ -60,7 +60,7 @@ func TestRewrapAllRotatesATree(t *testing.T) {
 	_, _, err = storage.ReadAll(t.Context(), s.open(t, onlyNewKeys), "a")
 	require.ErrorIs(t, err, storage.PermissionDenied, "outside of the view")
 
-	// Outside of the view, the bucket has three objects.
+	// The whole bucket has three objects.
 	report, err = encrypt.RewrapAll(t.Context(), s.open(t, bothKeys), encrypt.RewrapConfig{})
 	require.NoError(t, err)
 	require.Equal(t, encrypt.RewrapReport{Rewrapped: 3}, report)
@@ -163,7 +163,8 @@ func TestRewrapAllOfFormerKeys(t *testing.T) {
 		mustUpload(t, s.open(t, oldKeys), key, "content of "+key)
 	}
 
-	// The bucket reads with both keys and writes with the new one, which the object "b" already has.
+	// The bucket reads with both keys and writes with the new one. The object "b" already has the
+	// new key.
 	bothKeys, newIdentity := newRotatedKeys(t, oldIdentity)
 	onlyNewKeys, err := encrypt.ParseKeys(strings.NewReader(newIdentity.String()))
 	require.NoError(t, err)
@@ -194,7 +195,7 @@ func TestRewrapAllOfFormerKeys(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, encrypt.RewrapReport{}, report)
 
-	// The first run rewraps the objects, so that the second one has none to rewrap.
+	// The first run rewraps the objects. So the second run has none to rewrap.
 	report, err = encrypt.RewrapAll(t.Context(), bucket, config)
 	require.NoError(t, err)
 	require.Equal(t, encrypt.RewrapReport{Rewrapped: 2, Current: 1}, report)

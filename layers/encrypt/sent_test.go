@@ -16,7 +16,8 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// A dropper loses the connection in the first attempt of part 2, and keeps what the store could have read.
+// A dropper loses the connection in the first attempt of part 2. It records all chunks that the
+// store could have read.
 type dropper struct {
 	driver.Driver
 	after    int64             // bytes of the part that the store reads before
@@ -50,7 +51,7 @@ func (d *dropper) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Pa
 	return d.Driver.PutPart(ctx, &req)
 }
 
-// record keeps the chunks of a part, and notes a place that had another chunk before.
+// record stores the chunks of a part. If a place had another chunk before, record notes that place.
 func (d *dropper) record(r *driver.PartRequest, data []byte) {
 	for offset := 0; offset < len(data); offset += sealedChunk {
 		place := fmt.Sprint(r.Upload, r.Number, offset)

@@ -27,8 +27,9 @@ type storedObject struct {
 
 const storedText = "the text of an object that another version has encrypted"
 
-// This test makes a new golden file for the next one: with OMNIBUCKET_STORED_FORMS=file, it writes an object that
-// this version has encrypted to the file.
+// This test makes a new golden file for TestStoredFormsAreReadAndContinued. If
+// OMNIBUCKET_STORED_FORMS is the path of a file, the test writes an object there that this version
+// has encrypted.
 func TestStoredFormIsWritten(t *testing.T) {
 	path := os.Getenv("OMNIBUCKET_STORED_FORMS")
 	if path == "" {
@@ -94,8 +95,8 @@ func TestStoredFormsAreReadAndContinued(t *testing.T) {
 	}
 }
 
-// The header has the form of the newest golden file. For another form, see
-// docs/maintainers/stored-forms.md.
+// The header of a new object has the form of the one in the newest golden file. If the form has
+// changed, see docs/maintainers/stored-forms.md.
 func TestStoredFormHasGoldenFile(t *testing.T) {
 	golden, err := os.ReadFile("testdata/3595d2a5.json")
 	require.NoError(t, err)
@@ -106,12 +107,12 @@ func TestStoredFormHasGoldenFile(t *testing.T) {
 	d := memstore.NewDriver(memstore.Config{})
 	mustUpload(t, engine.New(d, driver.WithLayer(newLayer(t, keys))), "k", storedText)
 
-	// The object has the same size as the one in the file.
+	// The object has the same size as the one in the golden file.
 	attrs, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 	require.NoError(t, err)
 	require.EqualValues(t, base64.StdEncoding.DecodedLen(len(o.Body)), attrs.Size)
 
-	// Each value of the metadata is the same as before, but for its random bytes.
+	// Each value of the metadata is the same as in the golden file, except for its random bytes.
 	random := regexp.MustCompile(`[A-Za-z0-9+/]{40,}`)
 	for name, value := range o.Metadata {
 		require.Equal(t, random.ReplaceAllString(value, "*"),

@@ -15,8 +15,8 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// If the encryption is above a mirror, both stores have the header of an object, so that each of them is enough to
-// decrypt it.
+// If the encryption is above a mirror, both stores have the header of an object. So one store is
+// enough to decrypt the object.
 func TestLayerAboveMirror(t *testing.T) {
 	encrypted := newLayer(t, newKeys(t))
 	second := memstore.NewDriver(memstore.Config{})
@@ -109,8 +109,8 @@ func TestLayerAboveOverlay(t *testing.T) {
 	}
 }
 
-// Rewrap does not change the marker of an overlay that a killed Finish has left in the new store: reads
-// and Finish still work.
+// A Finish that was killed leaves a marker of an overlay in the new store. Rewrap does not change
+// this marker: reads and Finish still work.
 func TestRewrapLeavesMarkersOfOverlay(t *testing.T) {
 	ctx := t.Context()
 	encrypted := driver.WithLayer(newLayer(t, newKeys(t)))
@@ -120,7 +120,8 @@ func TestRewrapLeavesMarkersOfOverlay(t *testing.T) {
 	layer, err := overlay.New(old, overlay.Config{})
 	require.NoError(t, err)
 
-	// Finish puts a marker, and then fails to replace it by the object (the second Put) and to remove it.
+	// Finish stores a marker. Then it fails twice: its second Put should replace the marker by the
+	// object, and its Delete should remove the marker.
 	killed := faults.New(
 		faults.Fail(faults.Put).Nth(2).WithError(storage.PermissionDenied),
 		faults.Fail(faults.Delete).WithError(storage.PermissionDenied),
