@@ -151,7 +151,7 @@ func newLayer(t *testing.T, c limit.Config) driver.Layer {
 	return layer
 }
 
-// measure calls do, and returns how long the call takes on the clock of the test.
+// measure calls the function do, and returns how long the call takes on the clock of the test.
 func measure(t *testing.T, do func() error) time.Duration {
 	t.Helper()
 	start := time.Now()
@@ -159,7 +159,8 @@ func measure(t *testing.T, do func() error) time.Duration {
 	return time.Since(start)
 }
 
-// requireTakes requires that the function do succeeds after about this time, on the clock of the test.
+// requireTakes calls the function do. It requires that do succeeds, and takes about the time want
+// on the clock of the test.
 func requireTakes(t *testing.T, want time.Duration, do func() error) {
 	t.Helper()
 	const tolerance = 500 * time.Millisecond
@@ -298,7 +299,8 @@ func TestLimitTimetable(t *testing.T) {
 		})
 		b := memstore.New(driver.WithLayer(layer))
 
-		// The limit would let the upload take almost half an hour. Its rest takes no time when the limit has ended.
+		// With the limit, the upload would take almost half an hour. After the limit has ended, the
+		// rest of the upload takes no time.
 		_, err = b.Upload(t.Context(), "a", bytes.NewReader(make([]byte, 100<<20)))
 		require.NoError(t, err)
 		require.InDelta(t, limitedTime.Seconds(), time.Since(start).Seconds(), 0.5)

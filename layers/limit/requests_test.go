@@ -17,7 +17,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// With the layer limit, no more requests a second are started than Requests permits.
+// The layer limit starts no more requests a second than Config.Requests permits.
 func TestRequestsKeepToLimit(t *testing.T) {
 	const (
 		count  = 40 // requests of each kind
