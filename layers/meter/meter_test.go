@@ -31,7 +31,7 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// A cloud does not return the size of what it has stored.
+// A cloud is a driver whose Put does not return the size of what it has stored.
 type cloud struct{ driver.Driver }
 
 // Put returns no size, although the size of the body is known.
@@ -46,7 +46,7 @@ func (d cloud) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, e
 	return attrs, nil
 }
 
-// Each operation counts its requests and bytes.
+// The meter counts the requests and the bytes of each operation.
 func TestCountsOfOperations(t *testing.T) {
 	ctx := t.Context()
 	text := strings.Repeat("x", 100)
@@ -188,8 +188,8 @@ func TestCountsOfOperations(t *testing.T) {
 	}
 }
 
-// Each attempt counts as a request, because the provider bills it, but only the bytes of the successful
-// attempt count.
+// The meter counts each attempt as a request, because the provider bills it. It counts only the
+// bytes of the attempt that succeeds.
 func TestCountsOfAttempts(t *testing.T) {
 	m := meter.New()
 	failFirstPut := faults.New(faults.Fail(faults.Put).Nth(1))
