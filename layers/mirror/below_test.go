@@ -22,8 +22,8 @@ const (
 	hasNoBatch = "the fault is meant for a batch, and a mirror has none"
 )
 
-// The conformance suite passes for a mirror, even if the faults that the suite injects are those of the mirror's
-// primary.
+// The conformance suite passes for a mirror, even if the faults that the suite injects happen in
+// the primary of the mirror.
 func TestFurtherConformanceWithFaultsOfThePrimary(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for layers
@@ -36,7 +36,7 @@ func TestFurtherConformanceWithFaultsOfThePrimary(t *testing.T) {
 		opts = slices.Insert(opts, aboveFaults, driver.WithLayer(layer))
 		return engine.New(memstore.NewDriver(memstore.Config{}), opts...)
 	}
-	// The suite leaves out these cases. The constants say why.
+	// The suite leaves out these cases, for the reasons in the constants.
 	storagetest.Run(t, open, skips(map[string]string{
 		"a body too long for Put is sent in parts":                               countsCalls,
 		"a bucket has a default part size":                                       countsCalls,

@@ -91,7 +91,7 @@ func TestRepairAllKeepsAFileThatWasPutThereLater(t *testing.T) {
 	require.NoError(t, err)
 	b := memstore.New(driver.WithLayer(layer))
 
-	// Both stores are equal, and are marked so.
+	// Both stores are equal, and RepairAll has marked them as equal.
 	_, err = b.Upload(t.Context(), "k", strings.NewReader("text"))
 	require.NoError(t, err)
 	_, err = mirror.RepairAll(t.Context(), b)

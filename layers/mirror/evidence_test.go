@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// kindsOfStores are the kinds of stores with which these tests run.
+// kindsOfStores open a new store of each kind that the tests use.
 var kindsOfStores = map[string]func(t *testing.T) driver.Driver{
 	"memory":    func(*testing.T) driver.Driver { return memstore.NewDriver(memstore.Config{}) },
 	"directory": newDirectory,
@@ -39,8 +39,8 @@ func runWithEqualStores(t *testing.T, test func(t *testing.T, primary, second dr
 	}
 }
 
-// copyRaw copies the objects that the options list, including those that layers use themselves. It does what a program
-// does that does not know such objects.
+// copyRaw copies the objects that the options list, including those that layers use themselves. A
+// program that does not know these objects copies them in the same way.
 func copyRaw(t *testing.T, dst, src storage.Bucket, opts ...storage.ListOption) {
 	t.Helper()
 	ctx := driver.WithLayerMetadata(t.Context())
@@ -93,7 +93,8 @@ type restoredMirror struct {
 	snapshot storage.Bucket // the primary before the last writes
 }
 
-// newRestoredMirror returns a mirror that has got writes since the snapshot.
+// newRestoredMirror returns a mirror with a snapshot of its primary. Later writes of the mirror are
+// not in the snapshot.
 func newRestoredMirror(t *testing.T, newStore func(t *testing.T) driver.Driver) *restoredMirror {
 	m := &restoredMirror{
 		t:        t,
@@ -120,7 +121,8 @@ func (m *restoredMirror) newCopy(src storage.Bucket, opts ...storage.ListOption)
 	return d
 }
 
-// restoreSnapshot replaces the objects of the primary by those of the snapshot that the options list.
+// restoreSnapshot replaces all objects of the primary by objects of the snapshot: those that the
+// options list.
 func (m *restoredMirror) restoreSnapshot(opts ...storage.ListOption) {
 	removeAll(m.t, engine.New(m.primary))
 	copyRaw(m.t, engine.New(m.primary), m.snapshot, opts...)
@@ -263,7 +265,7 @@ func TestRepairAllDryRun(t *testing.T) {
 			return report, actions, err
 		}
 
-		// The second case repairs what the first one has left.
+		// The second case begins with the stores as the first case has left them.
 		for _, tt := range tests {
 			primaryBefore := contentsOf(t, engine.New(primary))
 			secondBefore := contentsOf(t, engine.New(second))
@@ -296,8 +298,8 @@ func TestRepairAllEmptyPrimary(t *testing.T) {
 	require.Equal(t, map[string]string{"a": "precious"}, contentsOf(t, second))
 }
 
-// Repair fails with PreconditionFailed, and changes nothing in the second store, if the notes came with
-// a copy of another primary.
+// The notes of a mirror may come from a copy of another primary. Then Repair fails with
+// PreconditionFailed, and changes nothing in the second store.
 func TestRepairCopiedNote(t *testing.T) {
 	primary := memstore.NewDriver(memstore.Config{})
 	second := memstore.NewDriver(memstore.Config{})
@@ -312,7 +314,8 @@ func TestRepairCopiedNote(t *testing.T) {
 	duplicate := memstore.NewDriver(memstore.Config{})
 	copyRaw(t, engine.New(duplicate), engine.New(primary))
 
-	// By the notes, Repair would remove "a" from the second store, and replace "b" by an older object.
+	// If Repair followed the notes, it would remove "a" from the second store, and replace "b" by
+	// an older object.
 	put(t, engine.New(duplicate), "b", "older")
 	put(t, engine.New(second), "a", "precious")
 	put(t, engine.New(second), "b", "newer")
@@ -324,8 +327,9 @@ func TestRepairCopiedNote(t *testing.T) {
 	require.Equal(t, before, contentsOf(t, engine.New(second)))
 }
 
-// An earlier version has marked equal stores by a text without a time, which proves nothing about later changes. If the
-// stores are still equal, RepairAll marks them again. If they differ now, it fails with PreconditionFailed.
+// An earlier version marked equal stores by a text without a time. Such a mark proves nothing about
+// later changes. If the stores are still equal, RepairAll marks them again. If they differ now, it
+// fails with PreconditionFailed.
 func TestRepairAllEarlierVersion(t *testing.T) {
 	const pair = mirror.NotesPrefix + "pair"
 	primary := memstore.NewDriver(memstore.Config{})
@@ -342,7 +346,7 @@ func TestRepairAllEarlierVersion(t *testing.T) {
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 	require.Len(t, contentsOf(t, engine.New(second)), 2)
 
-	// The stores are equal, and the mark of the earlier version is removed.
+	// Now the stores are equal. RepairAll removes the mark of the earlier version.
 	require.NoError(t, engine.New(second).Remove(t.Context(), "b"))
 	_, err = mirror.RepairAll(t.Context(), b)
 	require.NoError(t, err)
@@ -367,7 +371,8 @@ func TestRepairAllSecondOfOtherMirror(t *testing.T) {
 	b := newFilledMirror(t, newDriver(), second)
 	waitForLaterTime(t)
 
-	// The second store gets the objects of the other mirror, as if that one's disk were mounted in its place.
+	// The second store gets the objects of another mirror's second store, as if the disk of that
+	// mirror were mounted in its place.
 	removeAll(t, engine.New(second))
 	for key, text := range contentsOf(t, engine.New(otherSecond)) {
 		put(t, engine.New(second), "one/"+key, text)

@@ -21,15 +21,18 @@ import (
 // failing are the budgets of scenes in which stores do not answer.
 var failing = []interleave.Budget{{Failures: 2}, {Outages: 1}}
 
-// provenRemoval is what a store needs so that a removal can be limited to the object of one particular write.
+// provenRemoval are the features by which a removal can be limited to the object of one particular
+// write.
 const provenRemoval = storage.ConditionalRemove | storage.UniqueRevisions
 
-// A lagging is a mirror whose second store has an older object, and lacks a newer one.
+// A lagging is a mirror whose second store has an older object "k" than the primary, and lacks the
+// object "only".
 type lagging struct {
 	exploredPair
 }
 
-// recent is what the keys of the primary have when a scene begins. The second store has "old" under "k".
+// recent is the content of all objects of the primary when a scene begins. The second store has
+// "old" as the object "k".
 const recent = "newer"
 
 // newLagging returns a mirror whose second store lags by two days.
@@ -108,8 +111,8 @@ var laggingCalls = []laggingCall{
 // A write that depends on an object, such as an append, uses only what the primary has. While the primary does not
 // respond, it never uses an object of the second store, which may be old. Neither does a removal.
 func TestExploredWritesDuringFailover(t *testing.T) {
-	// Each call gets the mirror b and another bucket. If it succeeds, the object "k" of the mirror has the content
-	// after.
+	// Each call gets the mirror b and another bucket. If it succeeds, the object "k" of the mirror
+	// has the content of the field after.
 	newEnd := transfer.Bucket
 	tests := slices.Concat(laggingCalls, []laggingCall{
 		{
@@ -182,7 +185,8 @@ func TestExploredWritesDuringFailover(t *testing.T) {
 					require.NotContains(s, texts, "old")
 					require.Contains(s, texts, recent)
 
-					// That of "only" is still there, too, or was moved to the third store.
+					// The recent content of "only" is still there, too, or was moved to the third
+					// store.
 					onlyInThird := m.text(third.Bucket(), "only")
 					require.Contains(s, m.text(m.primary.Bucket(), "only")+onlyInThird, recent)
 					require.NotEmpty(s, onlyInThird, "a job removed the object because the second store lacks it")
@@ -202,7 +206,7 @@ func TestExploredWritesDuringFailover(t *testing.T) {
 // An overlay reads objects from its old store until they have moved to its new one. If the old store is a mirror whose
 // primary fails, a write through the overlay never uses an old object of the mirror's second store.
 func TestExploredWritesOfAnOverlayDuringFailover(t *testing.T) {
-	// If a call succeeds, the object "k" of the overlay has the content after.
+	// If a call succeeds, the object "k" of the overlay has the content of the field after.
 	tests := slices.Concat(laggingCalls, []laggingCall{
 		{
 			name: "read with a copy",
@@ -224,7 +228,8 @@ func TestExploredWritesOfAnOverlayDuringFailover(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			explored.EachOrderWithin(t, failing, func(s *interleave.Scene) {
-				// The primary of the mirror has a recent object "k". Its second store has "old" there.
+				// The primary of the mirror has a recent object "k". In the second store, this
+				// object has the content "old".
 				m := newLagging(s)
 				newStore := s.Store("new")
 				withOverlay := func(oldStore storage.Bucket) storage.OpenOption {

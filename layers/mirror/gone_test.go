@@ -30,8 +30,8 @@ type scene struct {
 	reached bool                     // the last command made so many calls that it was killed
 }
 
-// A killer fails the calls of a command, beginning with a certain call, as if the process had been killed there. It can
-// also end the context of the command instead.
+// A killer fails all calls of a command from a certain one on, as if the process had been killed
+// there. It can also cancel the context of the command instead.
 type killer struct {
 	from   int64              // number of the first call that fails
 	taken  bool               // that call has its effect
@@ -39,7 +39,7 @@ type killer struct {
 	calls  atomic.Int64
 }
 
-// call makes a call of a store. After the command was killed, it fails.
+// call makes a call of a store. It fails after the command was killed.
 func (k *killer) call(ctx context.Context, next func(context.Context) error) error {
 	number := k.calls.Add(1)
 	if number < k.from {
@@ -76,7 +76,7 @@ func newScene(t *testing.T, open func(*testing.T) driver.Driver) *scene {
 	return s
 }
 
-// open returns a mirror of two stores, as of a new process.
+// open returns a mirror of two stores, as a new process would open it.
 func (s *scene) open(primary, second string) storage.Bucket {
 	noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
 	layer := func(name string) storage.OpenOption {
@@ -112,7 +112,8 @@ func (s *scene) remove(b storage.Bucket, key string) {
 	delete(s.objects, key)
 }
 
-// requireSafe requires that each object is in a store other than the lost one, which is "" if none is lost.
+// requireSafe requires that each object of the callers is in some store other than the lost one. If
+// no store is lost, lost is "".
 func (s *scene) requireSafe(text, lost string) {
 	s.t.Helper()
 	stored := map[string]bool{}
@@ -129,7 +130,7 @@ func (s *scene) requireSafe(text, lost string) {
 	}
 }
 
-// requireIn requires that these stores have all objects, and no others.
+// requireIn requires that each of these stores has all objects of the callers, and no others.
 func (s *scene) requireIn(names ...string) {
 	s.t.Helper()
 	for _, name := range names {
@@ -143,7 +144,7 @@ type step struct {
 	event   func(s *scene)
 }
 
-// newEvent returns a step that calls do between two commands.
+// newEvent returns a step that calls the function do between two commands.
 func newEvent(do func(s *scene)) step { return step{event: do} }
 
 // repairAll returns the command that calls RepairAll.
@@ -190,8 +191,8 @@ func storeReturns(name string) step {
 	})
 }
 
-// If a store is lost, following the procedure of docs/when-a-store-is-gone.md makes both stores equal. That holds even
-// if any command is interrupted and repeated.
+// If a store is lost, the procedure of docs/when-a-store-is-gone.md makes both stores equal again,
+// even if any one of its commands is interrupted and repeated.
 func TestMirrorStoreIsGone(t *testing.T) {
 	testserver.Slow(t)
 
@@ -328,7 +329,8 @@ func TestMirrorStoreIsGone(t *testing.T) {
 						if step.command == nil {
 							continue
 						}
-						// Interrupt the command at one call after another, until it makes fewer calls.
+						// Interrupt the command at its first call, then at a later one, and so on,
+						// until it ends before that call.
 						isInterrupted := true
 						call := int64(1)
 						for isInterrupted {

@@ -53,11 +53,11 @@ func (p *exploredPair) text(b storage.Bucket, key string) string {
 	return string(data)
 }
 
-// An operation is one on the key "k" of a mirror.
+// An operation is a call for the key "k" of a mirror.
 type operation struct {
 	name string
 	do   func(ctx context.Context, b storage.Bucket) error
-	// apply returns the content after the operation.
+	// apply returns the content that the operation leaves, if the object had the content before.
 	apply func(before string) (after string, done bool)
 }
 
@@ -117,8 +117,8 @@ func repairs(ctx context.Context, b storage.Bucket) error {
 	return err
 }
 
-// A note is an object that names a write in progress. requireEqualAfterRepair waits for the time for which Repair keeps
-// notes, repairs the mirror, and compares the stores.
+// requireEqualAfterRepair waits for the time for which Repair keeps notes, repairs the mirror, and
+// compares the stores. A note is an object that names a write in progress.
 func (p *exploredPair) requireEqualAfterRepair() {
 	time.Sleep(2 * time.Hour)
 	require.NoError(p, repairs(p.Context(), p.open()))
@@ -129,9 +129,9 @@ func (p *exploredPair) requireEqualAfterRepair() {
 	require.Zero(p, state.Notes, "notes stay")
 }
 
-// Two processes make one operation each at the same time, such as an upload and a removal of one object. In each
-// explored order of their requests, the result is that of one operation after the other. After Repair, both stores
-// have this result.
+// Two processes make one operation each at the same time, such as an upload and a removal of one
+// object. For each explored order of their requests, the result is as if one operation had followed
+// the other. After Repair, both stores have this result.
 func TestExploredOperationsOnAMirror(t *testing.T) {
 	for i, x := range operations {
 		for _, y := range operations[i:] {
@@ -152,11 +152,11 @@ func TestExploredOperationsOnAMirror(t *testing.T) {
 					actorY := p.run("y", y.do)
 
 					s.Check(func() {
-						// An operation fails only for a reason that it may have.
+						// An operation fails only for a reason that requireReason accepts.
 						x.requireReason(s, actorX)
 						y.requireReason(s, actorY)
 
-						// The text is the result of x and y in some order.
+						// The text is what x and y leave if one follows the other, in some order.
 						effects := slices.Concat(x.effects(actorX), y.effects(actorY))
 						text := p.text(p.primary.Bucket(), "k")
 						require.True(s, interleave.SomeOrder("first", text, effects...),
@@ -169,7 +169,8 @@ func TestExploredOperationsOnAMirror(t *testing.T) {
 	}
 }
 
-// requireReason requires that the operation of an actor did not fail without a reason.
+// requireReason requires that the operation of an actor has succeeded, or has failed for a known
+// reason.
 func (o operation) requireReason(s *interleave.Scene, actor *interleave.Actor) {
 	err := actor.Err()
 	wasRefused := o.name == "create" && errors.Is(err, storage.PreconditionFailed)
@@ -220,7 +221,8 @@ func TestExploredSwapOfRoles(t *testing.T) {
 						return first.do(ctx, b)
 					})
 
-					// After that, storeB is the primary. A process makes the second operation, while another one repairs.
+					// After that, storeB is the primary. One process makes the second operation,
+					// while another one calls RepairAll.
 					p.primary = storeB
 					p.second = storeA
 					secondProcess := p.run("y", func(ctx context.Context, b storage.Bucket) error {
@@ -242,7 +244,8 @@ func TestExploredSwapOfRoles(t *testing.T) {
 						text := p.text(storeB.Bucket(), "k")
 						require.Equal(s, text, p.text(storeA.Bucket(), "k"), "the stores differ after RepairAll")
 
-						// The text is the result of the two operations in some order.
+						// The text is what the two operations leave if one follows the other, in
+						// some order.
 						effects := slices.Concat(first.effects(firstProcess), second.effects(secondProcess))
 						require.True(s, interleave.SomeOrder("first", text, effects...),
 							"no order gives %q: %v, %v, %v", text, firstProcess.Err(), secondProcess.Err(), repairing.Err())
