@@ -120,7 +120,7 @@ func TestRepairAllCopiesMarkersOfFolders(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, tt.wantReport, report)
 
-			// Further calls, which know that the stores were equal, change nothing.
+			// Further calls of RepairAll know that the stores were equal. They change nothing.
 			for range 2 {
 				report, err = mirror.RepairAll(t.Context(), p.b)
 				require.NoError(t, err)
@@ -132,8 +132,8 @@ func TestRepairAllCopiesMarkersOfFolders(t *testing.T) {
 	}
 }
 
-// A store with folder markers and a directory, which has none, can swap roles and swap back. RepairAll ignores the
-// marker in both roles.
+// One store of a mirror has folder markers, and the other one is a directory, which has none. They
+// can swap roles and swap back. RepairAll ignores the marker in both roles.
 func TestSwapWithMarkersOfFolders(t *testing.T) {
 	// The primary has the marker "a/" and an object. RepairAll has copied the object to the directory.
 	p := newMarkedPair(t, "memory", "directory")
@@ -153,7 +153,8 @@ func TestSwapWithMarkersOfFolders(t *testing.T) {
 	}
 }
 
-// A directory cannot store an object with content whose key ends in "/". RepairAll counts such an object as failed.
+// A directory cannot store an object whose key ends in "/" if the object has content. RepairAll
+// counts such an object as failed.
 func TestRepairAllReportsAnObjectNamedLikeAFolder(t *testing.T) {
 	p := newMarkedPair(t, "memory", "directory")
 	_, err := p.primary.Put(t.Context(), &driver.PutRequest{
@@ -183,8 +184,8 @@ func TestRemoveMarkerOfFolder(t *testing.T) {
 			require.Empty(t, objectsOf(t, p.primary))
 			require.Empty(t, objectsOf(t, p.second))
 
-			// The driver writes the marker, because the engine refuses its key. With Sync, the write has ended in both
-			// stores when Put returns, so that its note must be gone.
+			// The driver writes the marker, because the engine refuses its key. With Sync, the
+			// write has ended in both stores when Put returns. So its note must be gone.
 			layer := newLayer(t, engine.New(p.second), mirror.Config{Sync: true})
 			_, err = layer(p.primary).Put(t.Context(), &driver.PutRequest{Key: "a/", Body: strings.NewReader("")})
 			require.NoError(t, err)

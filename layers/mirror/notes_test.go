@@ -22,9 +22,9 @@ func unavailableBucket(d driver.Driver) storage.Bucket {
 	return engine.New(d, driver.WithLayer(dead.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 }
 
-// A mirror keeps a note of a write in the primary as long as the second store may lack the write. Repair copies what
-// has a note. A restored snapshot of the primary may have outdated notes. RepairAll does not revert later writes
-// because of them.
+// A mirror keeps a note of a write in the primary as long as the second store may lack the write.
+// Repair copies each object of which there is a note. A restored snapshot of the primary may have
+// outdated notes. Because of these, RepairAll must not revert later writes.
 func TestNotesOfSnapshotRevertNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		// Both stores are equal at first.
@@ -69,8 +69,8 @@ func TestNotesOfSnapshotRevertNothing(t *testing.T) {
 	})
 }
 
-// A note says which write a store may lack. newNotesOnly returns a store with copies of the notes of another store, and
-// without its objects.
+// newNotesOnly returns a store with copies of the notes of another store, and without its objects.
+// A note says which write a store may lack.
 func newNotesOnly(t *testing.T, src storage.Bucket) storage.Bucket {
 	t.Helper()
 	dst := memstore.New()
@@ -78,8 +78,9 @@ func newNotesOnly(t *testing.T, src storage.Bucket) storage.Bucket {
 	return dst
 }
 
-// Each store may have a note that the other lacks a write of an object, because their roles were swapped twice without
-// RepairAll in between. RepairAll then reports the object as undecided, and replaces nothing.
+// If the roles of two stores were swapped twice without RepairAll in between, each store may note a
+// write that the other lacks. If both notes are of one object, RepairAll reports it as undecided,
+// and replaces nothing.
 func TestNotesOfTwoSwapsDecideNothing(t *testing.T) {
 	runWithEqualStores(t, func(t *testing.T, primary, second driver.Driver, b storage.Bucket) {
 		// Each write leaves a note in the store that is the primary then, because the other store does not answer.
@@ -132,13 +133,13 @@ func (d *hookedDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	return d.Driver.Put(ctx, r)
 }
 
-// RepairAll in swapped roles keeps the notes of concurrent writes, so that a later RepairAll removes
+// RepairAll in swapped roles keeps the notes of concurrent writes. So a later RepairAll removes
 // none of these writes.
 func TestNotesDuringRepairAllStay(t *testing.T) {
 	runWithEqualStores(t, func(t *testing.T, primary, second driver.Driver, b storage.Bucket) {
-		// RepairAll writes the object "clock" after it has compared the stores. Just then, another process writes
-		// through a mirror that has the stores in swapped roles, and cannot reach this mirror's primary. So the note
-		// of its write stays in the store second.
+		// RepairAll writes the object "clock" after it has compared the stores. Just then, another
+		// process writes through a mirror with swapped roles: its primary is the store second, and
+		// it cannot reach the store primary. So the note of its write stays in second.
 		hooked := &hookedDriver{
 			Driver: primary,
 			key:    mirror.NotesPrefix + "clock",

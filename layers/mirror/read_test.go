@@ -55,7 +55,7 @@ func TestGetWhilePrimaryIsDown(t *testing.T) {
 				_, err = b.Attrs(ctx, "a", storage.IfRevisionNot(attrs.Revision))
 				require.ErrorIs(t, err, storage.NotModified)
 
-				// Tags and listings work, too.
+				// While the primary is down, tags and listings work, too.
 				tags, err := storage.Tags(ctx, b, "a")
 				require.NoError(t, err)
 				require.Equal(t, map[string]string{"t": "1"}, tags)
@@ -190,8 +190,8 @@ func TestListContinuesInOtherStore(t *testing.T) {
 					put(t, p.mirror, fmt.Sprintf("g%02d", i), "x")
 				}
 
-				// If the second store misses a write, the mirror keeps a note of it, which is an object in the primary.
-				// Listings do not show notes.
+				// If the second store misses a write, the mirror keeps an object in the primary as
+				// a note of the write. Listings do not show notes.
 				p.inSecond.Set(faults.Fail(faults.Writes))
 				for i := range objects {
 					put(t, p.mirror, fmt.Sprintf("g%02d", i), "y")
@@ -199,7 +199,7 @@ func TestListContinuesInOtherStore(t *testing.T) {
 				}
 				p.inSecond.Set()
 
-				// listPages calls such a function before each page.
+				// listPages calls noFaults or failOddPages before each page.
 				noFaults := func(int) {}
 				failOddPages := func(page int) {
 					p.inPrimary.Set()
@@ -314,7 +314,7 @@ func TestCircuitOpensByDeadlines(t *testing.T) {
 		{name: "a deadline before Config.Stall", limit: time.Second, wantFailures: 3},
 		// The mirror reads the second store within the deadline.
 		{name: "a deadline after Config.Stall", limit: time.Minute, wantFailures: 0},
-		// The primary never counts as failed by these.
+		// Deadlines that are so short do not make the primary count as failed.
 		{name: "no time to respond", limit: time.Millisecond, wantFailures: reads},
 		{
 			name:         "callers that give up, which is no deadline",
@@ -360,8 +360,8 @@ func TestCircuitOpensByDeadlines(t *testing.T) {
 	}
 }
 
-// If several calls in a row reach their deadlines, reads use the second store for a while. They do not if the primary
-// responds between any two of these calls, because then it is not down.
+// If several calls in a row reach their deadlines, reads use the second store for a while. If the
+// primary responds between any two of these calls, it is not down, and reads still use it.
 func TestCircuitIgnoresRareDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, mirror.Config{})
@@ -433,7 +433,8 @@ func TestSyncWaitsForBothStores(t *testing.T) {
 				require.ErrorIs(t, err, storage.OutcomeUnknown)
 				require.Equal(t, map[string]string{"a": "xy"}, contentsOf(t, p.primary))
 
-				// Repair, after which both stores work again and have the object.
+				// p.repair ends all faults and calls Repair. Afterwards both stores have the
+				// object.
 				repaired := p.repair(t)
 				require.Len(t, repaired, 1)
 
@@ -447,8 +448,8 @@ func TestSyncWaitsForBothStores(t *testing.T) {
 	}
 }
 
-// Notes, small objects in which the layer remembers its writes, cannot be written by callers, and listings neither
-// show them nor read thousands of them.
+// Notes are small objects in which the layer remembers its writes. Callers cannot write them, and
+// listings neither show them nor read thousands of them.
 func TestNotesAreHidden(t *testing.T) {
 	p := newPair(t, mirror.Config{})
 	_, err := p.mirror.Upload(t.Context(), mirror.NotesPrefix+"x", strings.NewReader("x"))

@@ -24,7 +24,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// A pair is a mirror of two stores in memory, whose calls can fail.
+// A pair is a mirror of two stores in memory. Tests can make calls of each store fail.
 type pair struct {
 	mirror    storage.Bucket
 	primary   storage.Bucket // without faults and without the layer
@@ -166,7 +166,7 @@ func writes() []write {
 	}
 }
 
-// A dying layer fails all calls, beginning with a certain call, as if the process had been killed there.
+// A dying layer fails all calls from a certain one on, as if the process had been killed there.
 type dying struct {
 	from  int  // number of the first call that fails
 	taken bool // that call has its effect
@@ -218,8 +218,9 @@ func TestRepairAfterKill(t *testing.T) {
 	}
 }
 
-// killAt makes a write in a process that is killed at a call of a store. If taken is true, that call still has its
-// effect. Another process then repairs the mirror. killAt reports whether the write made that many calls.
+// killAt makes a write in a process that is killed at a call of a store. If taken is true, that
+// call still has its effect. Another process then repairs the mirror. killAt reports whether the
+// write reached that call.
 func killAt(t *testing.T, w write, call int, taken bool) bool {
 	noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
 	primary := memstore.NewDriver(memstore.Config{})
@@ -293,8 +294,9 @@ func TestRepairAfterFaultAtEachCall(t *testing.T) {
 	}
 }
 
-// failEachCall makes a write once for each of its calls of the primary or of the second store, and lets a rule apply
-// to that call. It returns the number of these calls.
+// failEachCall makes a write again and again. Each time, the rule applies to the next one of its
+// calls of the primary, or of the second store if inSecond is set. failEachCall returns the number
+// of these calls.
 func failEachCall(
 	t *testing.T, w write, inSecond bool, rule func(faults.Calls) faults.Rule, attempts int,
 ) (calls int) {
@@ -307,8 +309,8 @@ func failEachCall(
 	}
 }
 
-// failAt makes a write while a rule lets calls to one of the stores fail, and then repairs. It reports whether any call
-// has failed by the rule.
+// failAt makes a write while a rule lets calls to one of the stores fail, and then repairs. It
+// reports whether the rule applied to any call.
 func failAt(t *testing.T, w write, inSecond bool, rule faults.Rule, attempts int) bool {
 	p := newPair(t, mirror.Config{}, storage.WithRetry(storage.RetryPolicy{Attempts: attempts}))
 	for key, text := range w.before {
@@ -321,7 +323,7 @@ func failAt(t *testing.T, w write, inSecond bool, rule faults.Rule, attempts int
 	injector.Reset()
 	injector.Set(rule)
 
-	// A write to a store that stalls ends only with its context.
+	// A write to a store that stalls ends only when its context ends.
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	err := w.do(ctx, p.mirror)
 	cancel()
@@ -350,8 +352,9 @@ func isUnknown(err error) bool {
 	return errors.Is(err, storage.OutcomeUnknown) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// Writers write, count and remove for a minute in which each store fails, stalls and loses responses. No write
-// that succeeded is lost, and Repair makes both stores equal.
+// For a minute, writers write objects, add to sums and remove objects, while each store at times
+// fails, stalls or loses responses. No write that succeeded is lost, and Repair makes both stores
+// equal.
 func TestRepairAfterMinuteOfFailures(t *testing.T) {
 	for _, seed := range testserver.Sample([]uint64{1}, []uint64{1, 2, 3}) {
 		synctest.Test(t, func(t *testing.T) {
@@ -360,7 +363,8 @@ func TestRepairAfterMinuteOfFailures(t *testing.T) {
 			const writers = 20
 			possibleTexts := make([][]string, writers) // of each writer's object; "" means that it is gone
 
-			// Four objects have a sum each. A writer has certainly added one to a sum, or may have done so.
+			// Four objects have a sum each. Writers add one to them. certain counts the additions
+			// that succeeded, and uncertain those that may have had their effect.
 			var sums [4]struct{ certain, uncertain atomic.Int64 }
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
@@ -384,7 +388,8 @@ func TestRepairAfterMinuteOfFailures(t *testing.T) {
 				})
 			}
 
-			// Meanwhile, a store gets another fault every three seconds. Every fourth time, this is the second store.
+			// Meanwhile, one store gets another fault every three seconds. One time in four this is
+			// the second store, and otherwise the primary.
 			ruleSets := [][]faults.Rule{
 				{faults.Fail(faults.Any)},
 				{faults.DropResponse(faults.Writes)},
@@ -540,8 +545,8 @@ func TestRepairAll(t *testing.T) {
 		put(t, p.second, "z", "after all others")
 		put(t, p.mirror, "m", "by the layer")
 
-		// RepairAll copies the objects that only the primary has: all but "k1". It decides nothing about the objects
-		// "k1", "gone" and "z".
+		// RepairAll copies the objects that only the primary has. These are all that were put there
+		// except for "k1". It decides nothing about the objects "k1", "gone" and "z".
 		report, err := mirror.RepairAll(t.Context(), p.mirror)
 		require.ErrorIs(t, err, storage.PreconditionFailed)
 		require.Equal(t, mirror.Report{Repaired: objects - 1, Undecided: 3}, report)
@@ -671,7 +676,7 @@ func TestRepairKeepsNoteOfSignedUpload(t *testing.T) {
 	})
 }
 
-// Repair removes an object from the second store that was removed from the primary by a signed URL.
+// If a signed URL has removed an object from the primary, Repair removes it from the second store.
 func TestRepairRepeatsSignedRemoval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, mirror.Config{}, storage.WithSigningBaseURL("http://127.0.0.1/"))
@@ -679,7 +684,7 @@ func TestRepairRepeatsSignedRemoval(t *testing.T) {
 		_, err := storage.SignedRemoveURL(t.Context(), p.mirror, "a", storage.WithTTL(5*time.Hour))
 		require.NoError(t, err)
 
-		// Before the URL expires, a browser uses it, which removes the object from the primary only.
+		// Before the URL expires, a browser uses it. This removes the object from the primary only.
 		time.Sleep(4 * time.Hour)
 		require.NoError(t, p.primary.Remove(t.Context(), "a"))
 		_, err = mirror.Repair(t.Context(), p.mirror)

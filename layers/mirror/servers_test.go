@@ -1,6 +1,7 @@
 //go:build omnibucket_sdks
 
-// To link the SDKs takes a second of processor time. Without a server, no test here runs.
+// A build tag selects this file, because linking the SDKs of these providers takes a second of
+// processor time. Only tests with a server need them.
 
 package mirror_test
 
@@ -202,8 +203,8 @@ func TestRepairAfterOneWayNetwork(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			m := newProxiedMirror(t)
 
-			// Write n stores "text n" under the key "k0" to "k6". wantTexts are the last texts, without those of
-			// writes that failed.
+			// write stores "text n" under one of the keys "k0" to "k6". wantTexts has the last text
+			// of each key, unless its last write failed.
 			const keys = 7
 			wantTexts := map[string]string{}
 			write := func(n int) {
@@ -219,7 +220,8 @@ func TestRepairAfterOneWayNetwork(t *testing.T) {
 				wantTexts[key] = text
 			}
 
-			// Each key is written while the network works, and all but two while it loses responses.
+			// Write each key while the network works. Then write all keys but two while the network
+			// loses responses.
 			for n := range keys {
 				write(n)
 			}
@@ -230,7 +232,8 @@ func TestRepairAfterOneWayNetwork(t *testing.T) {
 				write(keys + n)
 			}
 
-			// A read returns the last key's text. On a busy machine, the other store may take longer than a stall.
+			// A read returns the text of the last key. On a busy machine, the other store may take
+			// so long that it counts as stalled. So the read is repeated until it succeeds.
 			var data []byte
 			var attrs *storage.Attrs
 			readSucceeds := func() bool {
