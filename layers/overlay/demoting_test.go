@@ -18,8 +18,9 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
-// A demoting driver moves each written object to the old store, so that every later call finds it there. No write is in
-// progress meanwhile, because the layer requires that nothing is added to the old store.
+// A demoting driver moves each written object to the old store, where every later call finds it. No
+// write is in progress meanwhile, because the layer requires that nothing is added to the old
+// store.
 type demoting struct {
 	driver.Driver
 	new, old storage.Bucket
@@ -83,8 +84,9 @@ func (d *demoting) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	return d.Driver.Delete(ctx, r)
 }
 
-// casesOfWrites are the cases of the suite about what the engine stores with a write: the id by which it is found after
-// a lost response, and the object of an upload. In this test, the object has moved to the old store by then.
+// casesOfWrites are the cases of the suite that look for what the engine stores with a write. This
+// is its id, by which the write is found after a lost response, or the object of an upload. In this
+// test, the object has moved to the old store by then.
 var casesOfWrites = []string{
 	"Complete is idempotent",
 	"a body that is damaged in transit is not stored",

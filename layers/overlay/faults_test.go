@@ -23,8 +23,8 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// The conformance suite passes although every 17th request to the old store fails or loses its response, because
-// it is retried.
+// Every 17th request to the old store fails or loses its response. The conformance suite still
+// passes, because such requests are retried.
 func TestFurtherConformanceWhileTheOldStoreFails(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for layers
@@ -74,8 +74,8 @@ func TestRequestFailureIsRepeated(t *testing.T) {
 	}
 }
 
-// failEachRequest runs an action once for each of its requests to the old or to the new store, and lets a rule apply to
-// that request.
+// failEachRequest runs an action again and again. Each time, the rule applies to the next one of
+// its requests to the old or to the new store.
 func failEachRequest(
 	t *testing.T, name string, s start, m mode, a action, rule func(faults.Calls) faults.Rule, inOld bool,
 ) {
@@ -158,7 +158,8 @@ func TestRemoveFails(t *testing.T) {
 			layer := newLayer(t, old, overlay.Config{})
 			b := memstore.New(driver.WithLayer(inNew.Layer()), driver.WithLayer(layer))
 
-			// The removal puts a marker into the new store, which hides the object, before it reaches the old store.
+			// Before the removal reaches the old store, it puts a marker into the new store. The
+			// marker hides the object.
 			inOld.Set(faults.Fail(faults.Delete).WithError(tt.err))
 			err := b.Remove(t.Context(), "a")
 			require.ErrorIs(t, err, tt.err)
@@ -180,8 +181,8 @@ func TestRemoveFails(t *testing.T) {
 	}
 }
 
-// SetTags fails with OutcomeUnknown if it has changed the tags of the old store but cannot look at the
-// new one, where a concurrent copy may have the former tags.
+// SetTags fails with OutcomeUnknown if it has changed the tags in the old store, but cannot look at
+// the new store. A concurrent copy may have stored the former tags there.
 func TestTagsOfOldStoreChange(t *testing.T) {
 	old := memstore.New()
 	put(t, old, "a", "text")
@@ -197,8 +198,8 @@ func TestTagsOfOldStoreChange(t *testing.T) {
 	require.Equal(t, tags, got)
 }
 
-// Finish retries temporary failures, and continues with the other objects after a permanent one, which it reports.
-// A second run copies only what is left.
+// Finish retries temporary failures. After a permanent failure, it continues with the other
+// objects, and reports the failure. A second run copies only what is left.
 func TestFinishContinuesAfterFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		// The old store has 100 objects, each as large as a marker, and one that the new store refuses.
@@ -223,7 +224,7 @@ func TestFinishContinuesAfterFailures(t *testing.T) {
 		report, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{
 			Concurrency: 1,
 			Progress: func(r overlay.Report) {
-				// Each call reports one more object.
+				// Each call of Progress reports one more object.
 				require.Equal(t, last.Copied+last.Left+1, r.Copied+r.Left)
 				last = r
 			},
@@ -340,7 +341,8 @@ func TestMarkerOfMirrorsSecondStore(t *testing.T) {
 				put(t, b, "a", "new")
 				inSecond.Set()
 
-				// The primary fails, so that the mirror reads the second store, which still has the marker.
+				// The primary fails, so the mirror reads the second store, which still has the
+				// marker.
 				time.Sleep(time.Minute) // until the circuit tries the second store again
 				inPrimary.Set(faults.Fail(faults.Any))
 				_, _, err = storage.ReadAll(t.Context(), b, "a")
@@ -352,8 +354,8 @@ func TestMarkerOfMirrorsSecondStore(t *testing.T) {
 	}
 }
 
-// If the old store of an overlay is a mirror, Finish copies only from the mirror's primary, even if the primary
-// fails once, because the second store may be outdated.
+// If the old store of an overlay is a mirror, the mirror's second store may be outdated. So Finish
+// copies only from the primary, even if that fails once.
 func TestCopyOfMirrorReadsPrimary(t *testing.T) {
 	testserver.Slow(t)
 	noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
@@ -380,7 +382,7 @@ func TestCopyOfMirrorReadsPrimary(t *testing.T) {
 		b := memstore.New(driver.WithLayer(newLayer(t, old, overlay.Config{})), noRetry)
 		_, _ = overlay.Finish(t.Context(), b, overlay.FinishConfig{})
 
-		// In no case has it copied the older object.
+		// In no case has Finish copied the older object.
 		inPrimary.Set()
 		data, _, err := storage.ReadAll(t.Context(), b, "a")
 		require.NoError(t, err)

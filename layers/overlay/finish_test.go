@@ -98,7 +98,7 @@ func TestFinishBesideWrites(t *testing.T) {
 			}
 			workers.Wait()
 
-			// One Finish more leaves nothing in the old store.
+			// Another Finish leaves nothing in the old store.
 			report, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{})
 			require.NoError(t, err)
 			markers, err := overlay.RemoveMarkers(t.Context(), b)
@@ -132,8 +132,8 @@ func TestFinishBesideWrites(t *testing.T) {
 	}
 }
 
-// changeObjects adds one to the number in an object, removes another one, and fails to create a third one, which
-// exists.
+// changeObjects adds one to the number in an object, and removes another object. It also tries to
+// create a third object, and expects a refusal, because that object exists.
 func changeObjects(ctx context.Context, b storage.Bucket, n int) error {
 	add := func(old []byte, _ *storage.Attrs) ([]byte, error) {
 		number, err := strconv.Atoi(string(old))
@@ -174,7 +174,7 @@ func (l lacking) Describe() driver.Description {
 	return desc
 }
 
-// A dying layer fails all calls, beginning with a certain call, as if the process had been killed there.
+// A dying layer fails all calls from a certain one on, as if the process had been killed there.
 type dying struct {
 	from  int  // number of the first call that fails
 	taken bool // that call has its effect
@@ -197,8 +197,8 @@ func (k *dying) layer(d driver.Driver) driver.Driver {
 	})
 }
 
-// Finish returns the cause if ctx is canceled, and counts no waiting object as Left. A later Finish
-// completes the new store.
+// If ctx is canceled, Finish returns the cause. It does not count the objects that still wait as
+// Left. A later Finish completes the new store.
 func TestFinishInterrupted(t *testing.T) {
 	const objects = 100
 	old := memstore.New()
@@ -244,7 +244,8 @@ func TestKilledProcessLeavesOneOfTwoStates(t *testing.T) {
 		return err
 	}
 
-	// The old store has the object with the content "old". Afterwards, the content "" means that the object is gone.
+	// The old store has the object with the content "old". The states after the call use the
+	// content "" if the object is gone.
 	tests := []killedCall{
 		{name: "removing an object of the old store", do: remove, wantOneOf: []string{"old", ""}},
 		{name: "removing an object of both", inNew: "new", do: remove, wantOneOf: []string{"new", ""}},
@@ -271,8 +272,8 @@ func TestKilledProcessLeavesOneOfTwoStates(t *testing.T) {
 	}
 }
 
-// killAt makes the call in a process that is killed at a request, and requires that the object is in one of its
-// states. It reports whether the call made that many requests.
+// killAt makes the call in a process that is killed at a request, and requires that the object is
+// in one of its states. It reports whether the call reached that request.
 func (k killedCall) killAt(t *testing.T, request int, hasEffect, keepOld bool) bool {
 	noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
 	config := overlay.Config{KeepOld: keepOld}
@@ -293,8 +294,8 @@ func (k killedCall) killAt(t *testing.T, request int, hasEffect, keepOld bool) b
 		return false
 	}
 
-	// Another process sees the object before or after the interrupted call. Finish does not change which of them it
-	// sees.
+	// Another process sees the object as before or as after the interrupted call. Finish does not
+	// change which of the two it sees.
 	reopened := engine.New(newDriver, driver.WithLayer(newLayer(t, engine.New(oldDriver), config)))
 	got := contentsOf(t, reopened)
 	require.Contains(t, k.wantOneOf, got["a"], "killed at request %d", request)

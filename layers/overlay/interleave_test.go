@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/interleave"
 )
 
-// An exploredMove is two stores that several processes use as one by an overlay.
+// An exploredMove has two stores. Several processes use them as one, through an overlay.
 type exploredMove struct {
 	*interleave.Scene
 	old, new *interleave.Store
@@ -45,9 +45,10 @@ func (e *exploredMove) text(b storage.Bucket) string {
 // An exploredOperation is an operation on the one key of an overlay.
 type exploredOperation struct {
 	name string
-	// do returns what it has read, or "".
+	// do makes the operation. It returns the content that it has read, or "".
 	do func(ctx context.Context, b storage.Bucket, text string) (read string, err error)
-	// apply returns the content after the operation, and what a reader sees.
+	// apply returns the content that the operation leaves, and the content that the operation
+	// reads.
 	apply   func(before, text string) (after, read string, done bool)
 	mayFail storage.Code // with which it may fail, or ""
 	repeats bool         // it may have its effect twice if a response is lost
@@ -61,7 +62,7 @@ func uploads(opts ...storage.UploadOption) func(context.Context, storage.Bucket,
 	}
 }
 
-// unchanged applies an operation that neither changes nor reads the object.
+// unchanged is the function apply of an operation that neither changes nor reads the object.
 func unchanged(textBefore, _ string) (after, read string, done bool) { return textBefore, "", true }
 
 var exploredOperations = []exploredOperation{
@@ -123,8 +124,8 @@ var exploredOperations = []exploredOperation{
 	},
 }
 
-// Two concurrent operations have the same result as one after the other on a single store, and the new
-// store has this result after Finish.
+// Two concurrent operations have the same result as if one followed the other on a single store.
+// After Finish, the new store has this result.
 func TestExploredOperationsOnAnOverlay(t *testing.T) {
 	for i, x := range exploredOperations {
 		for _, y := range exploredOperations[i:] {
@@ -138,12 +139,13 @@ func TestExploredOperationsOnAnOverlay(t *testing.T) {
 	}
 }
 
-// With KeepOld, two concurrent operations have the same result as one after the other, and the old
-// store does not change.
+// With KeepOld, two concurrent operations have the same result as if one followed the other, and
+// the old store does not change.
 func TestExploredOperationsOnAnOverlayThatKeepsTheOldStore(t *testing.T) {
 	for i, x := range exploredOperations {
 		for _, y := range exploredOperations[i:] {
-			// By default, only pairs with a removal are tested, because it leaves a tombstone.
+			// By default, only pairs with a removal are tested, because a removal leaves a
+			// tombstone.
 			leavesTombstone := x.name == "remove" || y.name == "remove"
 			if !leavesTombstone && !explored.All() {
 				continue
@@ -172,7 +174,8 @@ func newExploredMove(s *interleave.Scene) *exploredMove {
 	return e
 }
 
-// explore runs each operation in a process of its own, and requires that some order of them gives the result.
+// explore runs each operation in a process of its own. It requires that the result is that of the
+// operations one after the other, in some order.
 func (e *exploredMove) explore(operations ...exploredOperation) {
 	reads := make([]string, len(operations))
 	var actors []*interleave.Actor

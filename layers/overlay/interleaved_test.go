@@ -31,7 +31,7 @@ const (
 	key    = folder + "a"
 )
 
-// An object is what the key would have in a single store, without an overlay.
+// An object is what a single store would have under the key, without an overlay.
 type object struct {
 	text  string // "" if there is none
 	tag   string // "" if there is none
@@ -43,9 +43,9 @@ type action struct {
 	name string
 	// do makes the operation, and returns its result as a text.
 	do func(ctx context.Context, w *scene, text string) string
-	// apply returns the object after the operation and the result, as one store would have them.
+	// apply returns the object and the result that a single store would have after the operation.
 	apply func(before object, text string) (object, string)
-	// moves is set if the operation may move the object, so that its revision is another one.
+	// moves is set if the operation may move the object. The object then has another revision.
 	moves bool
 	needs storage.Features
 }
@@ -172,7 +172,7 @@ var actions = []action{
 	},
 }
 
-// shows applies an operation whose result is the content of the object.
+// shows is the function apply of an operation whose result is the content of the object.
 func shows(was object, _ string) (object, string) {
 	if was.text == "" {
 		return was, "none"
@@ -180,7 +180,7 @@ func shows(was object, _ string) (object, string) {
 	return was, was.text
 }
 
-// showsSize applies an operation whose result is the size of the object.
+// showsSize is the function apply of an operation whose result is the size of the object.
 func showsSize(was object, _ string) (object, string) {
 	if was.text == "" {
 		return was, "none"
@@ -188,7 +188,7 @@ func showsSize(was object, _ string) (object, string) {
 	return was, fmt.Sprint(len(was.text))
 }
 
-// answer returns what an operation ended with.
+// answer returns the result of an operation, or a word for its error.
 func answer(result string, err error) string {
 	if errors.Is(err, errKilled) {
 		return "killed"
@@ -255,8 +255,8 @@ func listing(
 	}
 }
 
-// A scene is an overlay of two stores in memory. It runs an operation up to a call of a store, then another
-// operation, and then the rest of the first.
+// A scene is an overlay of two stores in memory. It runs an operation up to one of its calls of a
+// store, then another operation, and then the rest of the first one.
 type scene struct {
 	oldDriver driver.Driver
 	newDriver driver.Driver
@@ -311,11 +311,11 @@ type hold struct {
 	calls  atomic.Int64 // so far
 }
 
-// holdKey is the key of the hold in the context of an operation.
+// holdKey is the key under which the context of an operation has its hold.
 type holdKey struct{}
 
-// An operation can be held at one of its calls to a store. layer is the layer of both stores that counts these calls
-// and holds the operation.
+// layer returns the driver of a store with a layer that counts the calls of each operation. If the
+// context of an operation has a hold, the layer holds the operation at the chosen call.
 func (w *scene) layer(d driver.Driver) driver.Driver {
 	return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
 		h, ok := ctx.Value(holdKey{}).(*hold)
@@ -363,7 +363,8 @@ var starts = []start{
 // quickRetry lets an operation try again almost at once.
 var quickRetry = storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Microsecond})
 
-// newScene returns a scene, and the object that a single store would have in place of the overlay's two.
+// newScene returns a scene, and the object that a single store would have in place of the two
+// stores of the overlay.
 func newScene(t *testing.T, s start, m mode) (*scene, object) {
 	t.Helper()
 	w := &scene{
@@ -376,7 +377,8 @@ func newScene(t *testing.T, s start, m mode) (*scene, object) {
 		return engine.New(w.newDriver, driver.WithLayer(w.layer), driver.WithLayer(newLayer(t, old, c)), quickRetry)
 	}
 
-	// If there is no object at first, the operations get the revision of one that is gone.
+	// If there is no object at first, the operations get the revision of an object that was
+	// removed.
 	removedAttrs := put(t, engine.New(w.newDriver), key, "gone")
 	require.NoError(t, engine.New(w.newDriver).Remove(t.Context(), key))
 
@@ -414,7 +416,7 @@ func newScene(t *testing.T, s start, m mode) (*scene, object) {
 	return w, had
 }
 
-// find returns the action with a name.
+// find returns the action with the given name.
 func find(name string) action {
 	return actions[slices.IndexFunc(actions, func(a action) bool { return a.name == name })]
 }
@@ -433,8 +435,8 @@ func (w *scene) run(t *testing.T, a action, h *hold) (held bool) {
 	return h.at > 0 && int(h.calls.Load()) >= h.at
 }
 
-// linearizable reports whether the operations could have happened one after the other, each between
-// its beginning and its end, in one store that has the object.
+// linearizable reports whether one store that has the object at first could give these results. The
+// operations would follow one another there, each between its beginning and its end.
 func linearizable(had object, open []event) bool {
 	if len(open) == 0 {
 		return true
@@ -458,8 +460,9 @@ func linearizable(had object, open []event) bool {
 	return false
 }
 
-// maySeem reports whether a wrong result is permitted. An object that was only moved may seem to have changed, and a
-// listing may have an object whose removal has not ended yet.
+// maySeem reports whether the result is permitted although one store would give the result want. An
+// object that was only moved may seem to have changed, and a listing may have an object whose
+// removal has not ended yet.
 func (e event) maySeem(want string) bool {
 	switch e.action.name {
 	case "replace", "remove one revision":
@@ -491,7 +494,8 @@ func (w *scene) judge(t *testing.T, had object, story string) {
 	require.NoError(t, err)
 	require.Zero(t, remaining, story)
 
-	// The layer's own objects are removed. If the old store is to be kept, it is as it was at first.
+	// RemoveMarkers and Finish remove the objects of the layer. With keepOld, the old store is as
+	// it was at first.
 	_, err = overlay.RemoveMarkers(t.Context(), w.bucket)
 	require.NoError(t, err)
 	if w.mode.keepOld {
@@ -509,7 +513,7 @@ func (w *scene) judge(t *testing.T, had object, story string) {
 	w.run(t, reader, &hold{})
 	w.run(t, list, &hold{})
 
-	// All results must be those of some order of the operations.
+	// All results must be those of one store, for some order of the operations.
 	for i := range w.history {
 		e := &w.history[i]
 		e.moved = slices.ContainsFunc(w.history,
@@ -526,14 +530,15 @@ func (w *scene) judge(t *testing.T, had object, story string) {
 	}
 }
 
-// A process reads or sets the tags of an object. At one of its calls, Finish copies the object, and another process is
-// killed while it removes it. The tags are those of one of the two possible orders.
+// While a process reads or sets the tags of an object, Finish copies the object. Another process
+// begins to remove the object, and is killed. The tags are those of one of the two possible orders.
 func TestTagsOfMovingObject(t *testing.T) {
 	inOld := starts[0] // only the old store has the object
 	for _, name := range []string{"tags", "set tags"} {
 		for _, m := range modes {
 			synctest.Test(t, func(t *testing.T) {
-				// Kill the removal at its first call, at its second one, and so on, until it makes fewer calls.
+				// Kill the removal at its first call, at its second one, and so on, until it ends
+				// before that call.
 				hasCall := true
 				for killAt := 1; hasCall; killAt++ {
 					w, had := newScene(t, inOld, m)
@@ -552,9 +557,10 @@ func TestTagsOfMovingObject(t *testing.T) {
 	}
 }
 
-// Two operations at the same time have the results of some order on a single store: the outer one pauses before one of
-// its calls, and the inner one runs, pauses or is killed meanwhile. OMNIBUCKET_SEED draws other cases;
-// OMNIBUCKET_EVERY=1 runs all, in minutes.
+// Two operations at the same time have the results that they would have one after the other on a
+// single store. The outer one pauses before one of its calls. Meanwhile, the inner one runs, pauses
+// or is killed. OMNIBUCKET_SEED selects other cases, and OMNIBUCKET_EVERY=1 runs all of them, in
+// minutes.
 func TestOperationsBesideEachOther(t *testing.T) {
 	every := intFromEnv(t, "OMNIBUCKET_EVERY", testserver.Sample(96, 24))
 	seed := intFromEnv(t, "OMNIBUCKET_SEED", 1)
@@ -565,10 +571,11 @@ func TestOperationsBesideEachOther(t *testing.T) {
 			t.Run(s.name+m.name, func(t *testing.T) {
 				t.Parallel()
 
-				// A draw selects one of so many cases at random.
+				// With a draw, the test runs only some of the cases, chosen at random.
 				d := draw{random: rand.New(rand.NewPCG(uint64(seed), uint64(i))), every: every}
 				synctest.Test(t, func(t *testing.T) {
-					// Only these actions are possible, because the new store of the mode lacks some features.
+					// The new store of the mode lacks some features. Only the actions that do not
+					// need these are possible.
 					lacksFeature := func(a action) bool { return a.needs&m.lacks != 0 }
 					possible := slices.DeleteFunc(slices.Clone(actions), lacksFeature)
 					for _, outer := range possible {
@@ -584,7 +591,8 @@ func TestOperationsBesideEachOther(t *testing.T) {
 	}
 }
 
-// intFromEnv returns the number in a variable of the environment, or another one if the variable is not set.
+// intFromEnv returns the number in a variable of the environment. If the variable is not set, it
+// returns otherwise.
 func intFromEnv(t *testing.T, variable string, otherwise int) int {
 	if text := os.Getenv(variable); text != "" {
 		n, err := strconv.Atoi(text)
@@ -594,17 +602,19 @@ func intFromEnv(t *testing.T, variable string, otherwise int) int {
 	return otherwise
 }
 
-// A draw selects one of every n cases at random.
+// A draw selects cases at random. On average it selects one of as many cases as the field every
+// says.
 type draw struct {
 	random *rand.Rand
 	every  int
 }
 
-// one reports whether a case is taken.
+// one reports whether the next case is selected.
 func (d draw) one() bool { return d.random.IntN(d.every) == 0 }
 
-// exploreInterleaved runs the inner action before each call of the outer action. It first runs the inner action as a
-// whole. Then it holds the inner action at each of its own calls, to kill it or to run a third action there.
+// exploreInterleaved runs the inner action before each call of the outer action. First it runs the
+// inner action as a whole. Then it holds the inner action at each of its own calls. There it kills
+// the inner action, runs a third action, or does both.
 func exploreInterleaved(t *testing.T, s start, m mode, outer, inner action, possible []action, d draw) {
 	reader := find("read")
 	for outerCall, reached := 1, true; reached; outerCall++ {
@@ -654,7 +664,8 @@ func kinds(i int, possible []action) []kind {
 	return all
 }
 
-// The method hold returns a hold, which makes this kind of event happen at the i-th call of the inner action.
+// The method hold returns a hold for the inner action. At the i-th call of that action, the hold
+// does what this kind says.
 func (k kind) hold(t *testing.T, w *scene, i int) *hold {
 	h := &hold{at: i, killed: k.killed, taken: k.taken}
 	if k.third != nil {

@@ -62,8 +62,9 @@ func TestKeepOldIsAWayBack(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 3, remaining, "5, 6 and 7")
 
-	// Finish copies the rest. Now all objects can be read with the layer and without it. Tombstones, which hide objects of
-	// the old store, are left of 2, 3 and 4, and of the former object 0.
+	// Finish copies the rest. Now all objects can be read with the layer and without it. Four
+	// tombstones are left: for the objects 2, 3 and 4, and for the former object 0. Tombstones hide
+	// objects of the old store.
 	report, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{})
 	require.NoError(t, err)
 	copiedBytes := int64(3 * len("old 5"))
@@ -91,8 +92,8 @@ func TestKeepOldIsAWayBack(t *testing.T) {
 	require.Equal(t, map[string]string{"is": "new"}, tags)
 }
 
-// A tombstone in the new store hides a removed object of the old store. Finish removes no tombstones if it cannot move
-// an object, because the old store is still needed.
+// A tombstone in the new store hides a removed object of the old store. If Finish cannot move an
+// object, the old store is still needed. So Finish then removes no tombstones.
 func TestTombstonesStayUntilAllHasMoved(t *testing.T) {
 	old := memstore.New()
 	d := memstore.NewDriver(memstore.Config{})
@@ -110,8 +111,8 @@ func TestTombstonesStayUntilAllHasMoved(t *testing.T) {
 	require.Equal(t, map[string]string{"left": "text"}, contentsOf(t, b))
 }
 
-// Tombstones, the objects by which the new store remembers removals with KeepOld, can neither be written nor read by
-// callers, and listings neither show nor read thousands of them.
+// Tombstones are the objects by which the new store remembers removals with KeepOld. Callers can
+// neither write nor read them, and listings neither show them nor read thousands of them.
 func TestTombstonesAreHidden(t *testing.T) {
 	d := memstore.NewDriver(memstore.Config{})
 	old := memstore.New()
@@ -150,8 +151,9 @@ func TestTombstonesAreHidden(t *testing.T) {
 	require.Equal(t, map[string]string{"a": "x", ".a": "x"}, contentsOf(t, b))
 	require.LessOrEqual(t, inNew.Count(faults.List), 14, "a listing skips the tombstones")
 
-	// No common prefix of the tombstones is shown, although their prefix ".omnibucket-overlay/" has each of these
-	// delimiters. An entry is a key, whether it is a common prefix, and a size.
+	// Each of these delimiters is in the prefix ".omnibucket-overlay/" of the tombstones, but no
+	// common prefix of tombstones is listed. An entry below has a key, whether it is a common
+	// prefix, and a size.
 	asObjects := []string{".a false 1", "a false 1"}
 	asPrefixes := []string{".a true 0", "a true 0"}
 	tests := []struct {
@@ -168,8 +170,8 @@ func TestTombstonesAreHidden(t *testing.T) {
 	}
 }
 
-// Listings and contents are those of a single store after random writes and removals with KeepOld: they
-// show no removed objects, and no folders whose objects were all removed.
+// After random writes and removals with KeepOld, listings and contents are the same as those of a
+// single store. They show no removed objects, and no folders whose objects were all removed.
 func TestTombstonesInListing(t *testing.T) {
 	const rounds = 60
 	names := []string{
@@ -209,7 +211,7 @@ func TestTombstonesInListing(t *testing.T) {
 			require.NoError(t, model.Remove(t.Context(), key))
 		}
 
-		// All listings are those of a single store.
+		// All listings are the same as those of a single store.
 		for _, opts := range listings {
 			opts = append(opts, storage.WithPageSize(1+random.IntN(5)))
 			for _, start := range []string{"", "a/b1", "b/"} {
@@ -228,8 +230,9 @@ func TestTombstonesInListing(t *testing.T) {
 	}
 }
 
-// With KeepOld, a tombstone in the new store hides a removed object of the old store. Each key of the old store can be
-// removed, even if the name of its tombstone would be too long, or if it is a key that the engine would not write.
+// With KeepOld, a tombstone in the new store hides a removed object of the old store. Each key of
+// the old store can be removed, even if the name of its tombstone would be too long. The same holds
+// for a key that the engine would not write.
 func TestTombstoneOfEachKey(t *testing.T) {
 	// The test removes all objects but one. All of them have unusual keys.
 	manySegments := strings.Repeat("s/", 253)
@@ -239,7 +242,8 @@ func TestTombstoneOfEachKey(t *testing.T) {
 		"g/h/", // one in a folder
 		"a//b", // an empty segment, which the engine would not write
 		"x\\y", // a backslash, likewise
-		// A tombstone has a prefix before the key. With it, these keys would have too many bytes or too many segments.
+		// The key of a tombstone is a prefix and the key of the object. These keys would have too
+		// many bytes or too many segments with the prefix.
 		strings.Repeat("x", 1020),
 		"y" + strings.Repeat("é", 505),
 		manySegments + "1",
@@ -259,7 +263,7 @@ func TestTombstoneOfEachKey(t *testing.T) {
 	oldContents := contentsOf(t, old)
 	b := memstore.New(driver.WithLayer(newLayer(t, old, overlay.Config{KeepOld: true})))
 
-	// Each removal takes one key more out of the listing.
+	// Each removal takes one more key out of the listing.
 	for i, key := range removedKeys {
 		require.Len(t, contentsOf(t, b), len(removedKeys)+1-i)
 		require.NoError(t, b.Remove(t.Context(), key))
@@ -267,7 +271,8 @@ func TestTombstoneOfEachKey(t *testing.T) {
 		require.ErrorIs(t, err, storage.ObjectNotFound)
 	}
 
-	// Only one key is left. It is listed by itself, as a common prefix, and after a smaller key.
+	// Only one key is left. A listing can show it as a key, as part of a common prefix, and after a
+	// smaller key.
 	require.Equal(t, map[string]string{remainingKey: "text"}, contentsOf(t, b))
 	require.Equal(t, []string{"s/ true 0"}, // key, IsPrefix and size
 		listKeys(t, b, "", []storage.ListOption{storage.WithDelimiter("/")}))

@@ -21,7 +21,8 @@ import (
 	"github.com/omnibucket/storage/providers/local"
 )
 
-// openDirectories opens a new and an old store in a directory: both as an overlay, and each of them alone.
+// openDirectories opens two directories as a new and an old store. It returns an overlay of both,
+// and each of the two stores.
 func openDirectories(t *testing.T, dir string, keepOld bool) (both, newStore, oldStore storage.Bucket) {
 	t.Helper()
 	open := func(name string, opts ...storage.OpenOption) storage.Bucket {
@@ -67,8 +68,9 @@ func finishOnce(t *testing.T, dir string, keepOld bool) {
 	fmt.Println("all has moved")
 }
 
-// testKillsWhileFinishing runs Finish in two processes at a time, which are killed until they succeed, while this
-// process changes objects. The environment is nil, or lets the processes keep the old store.
+// testKillsWhileFinishing runs Finish in two processes, and changes objects meanwhile. Each process
+// is killed and started again, until its Finish succeeds. The environment is nil, or lets the
+// processes keep the old store.
 func testKillsWhileFinishing(t *testing.T, environment []string) {
 	const objects = 300
 	dir := t.TempDir()
@@ -81,7 +83,7 @@ func testKillsWhileFinishing(t *testing.T, environment []string) {
 	}
 	oldContents := contentsOf(t, oldStore)
 
-	// Each process gets more time than the one before, so that the test ends on a slow machine.
+	// Each process gets more time than the one before, so the test ends even on a slow machine.
 	patience := 20 * time.Millisecond
 	processes := 0
 	var mu sync.Mutex
@@ -134,8 +136,9 @@ func testKillsWhileFinishing(t *testing.T, environment []string) {
 	require.Equal(t, want, contentsOf(t, newStore), "only the new store is needed")
 }
 
-// finishInProcess runs Finish in a process that is killed after some time. It reports whether Finish succeeded before
-// the kill. If the process fails in another way, this is an error.
+// finishInProcess runs Finish in a process that is killed after some time. It reports whether
+// Finish succeeded before the kill. If the process fails in another way, finishInProcess returns an
+// error.
 func finishInProcess(
 	t *testing.T, dir string, environment []string, patience time.Duration,
 ) (finished bool, err error) {

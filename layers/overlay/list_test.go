@@ -45,7 +45,7 @@ func TestListBothStores(t *testing.T) {
 			put(t, model, key, "any")
 		}
 
-		// All listings are those of the single store.
+		// All listings are the same as those of the single store.
 		for _, opts := range listings {
 			opts = append(opts, storage.WithPageSize(1+random.IntN(5)))
 			for _, start := range []string{"", "a/b1", "b/"} {
@@ -106,7 +106,7 @@ func TestListReadsFewObjects(t *testing.T) {
 			}
 			require.Len(t, contentsOf(t, b), objects)
 
-			// The listing has all objects, and sends few requests to read one.
+			// The listing has all objects, and requests the attributes of only a few of them.
 			headsBefore := counter.Count(faults.Head)
 			listed := 0
 			for entry, err := range b.List(t.Context()) {
@@ -120,8 +120,8 @@ func TestListReadsFewObjects(t *testing.T) {
 	}
 }
 
-// A removal leaves a marker under the object's key. A listing shows an object of the same size as a marker, and hides
-// the marker. Only their metadata tells them apart.
+// A removal leaves a marker under the object's key. If a marker and an object have the same size,
+// only their metadata tells them apart. A listing shows the object, and hides the marker.
 func TestListObjectOfMarkerSize(t *testing.T) {
 	d := memstore.NewDriver(memstore.Config{})
 	b := engine.New(d, driver.WithLayer(newLayer(t, memstore.New(), overlay.Config{})))

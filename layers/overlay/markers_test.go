@@ -36,11 +36,11 @@ var newStores = map[string]struct {
 	},
 }
 
-// Finish copies a folder marker, an empty object whose key ends in "/", unless the new store cannot have its key.
-// Such a marker is ignored.
+// A folder marker is an empty object whose key ends in "/". Finish copies it if the new store can
+// have its key, and otherwise ignores it.
 func TestFinishMovesMarkersOfFolders(t *testing.T) {
-	// The old store has two objects and the markers of their folders. Each object contains its key, so that the objects
-	// together have 6 bytes.
+	// The old store has two objects and the markers of their folders. The content of each object is
+	// its key. So the objects have 6 bytes together.
 	objects := []string{"a/b/c", "d"}
 	markers := foldermarker.Of(objects...) // "a/" and "a/b/"
 	all := []string{"a/", "a/b/", "a/b/c", "d"}
@@ -77,8 +77,8 @@ func TestFinishMovesMarkersOfFolders(t *testing.T) {
 	}
 }
 
-// Finish fails for an object with content whose key ends in "/", if the new store cannot have it, and
-// counts it as left.
+// An object with content may have a key that ends in "/". If the new store cannot have such a key,
+// Finish fails for this object, and counts it as left.
 func TestFinishReportsObjectNamedLikeFolder(t *testing.T) {
 	for name, kind := range newStores {
 		t.Run(name, func(t *testing.T) {
@@ -106,8 +106,8 @@ func TestFinishReportsObjectNamedLikeFolder(t *testing.T) {
 	}
 }
 
-// Finish leaves an object in the old store whose key the engine does not write, and fails with
-// InvalidArgument.
+// If the engine does not write the key of an object, Finish leaves the object in the old store, and
+// fails with InvalidArgument.
 func TestFinishRefusesUnwritableKeys(t *testing.T) {
 	for _, key := range []string{"a//", "/", "a//b", "a.", "a./", `a\/`} {
 		t.Run(key, func(t *testing.T) {

@@ -26,7 +26,9 @@ import (
 	"github.com/omnibucket/storage/providers/local"
 )
 
-// "make move-million" moves a given number of objects, in memory, or in a directory if one is given. It takes minutes.
+// "make move-million" sets these variables of the environment. They are the number of objects to
+// move, and a directory for the stores. Without a directory, the stores are in memory. The test
+// takes minutes.
 const (
 	moveObjects = "OMNIBUCKET_MOVE_OBJECTS"
 	moveDir     = "OMNIBUCKET_MOVE_DIR"
@@ -72,7 +74,8 @@ func TestManyObjectsMove(t *testing.T) {
 	t.Logf("heap: %d MiB before, at most %d, %d after", heapBefore>>20, heapPeak>>20, heap()>>20)
 }
 
-// startWriters starts programs that write to a bucket until end is called, each one objects of its own.
+// startWriters starts programs that write to a bucket until the function end is called. Each
+// program writes objects of its own.
 func startWriters(t *testing.T, b storage.Bucket, objects, programs int) (writers []*ownWriter, end func()) {
 	t.Helper()
 	var writing sync.WaitGroup
@@ -120,7 +123,8 @@ func openForMany(t *testing.T) (newStore, oldStore, both storage.Bucket) {
 	return open("new"), oldStore, both
 }
 
-// An ownWriter writes each step-th object, beginning with the first, so that no other one writes these.
+// An ownWriter writes each step-th object, beginning with the first one. No other writer writes
+// these objects.
 type ownWriter struct {
 	first   int
 	step    int
@@ -129,7 +133,7 @@ type ownWriter struct {
 	writes  int
 }
 
-// write removes, creates, replaces or reads one of its objects.
+// write removes, creates, replaces or reads one of the objects of the writer.
 func (w *ownWriter) write(ctx context.Context, b storage.Bucket) error {
 	n := w.first + w.step*rand.IntN((w.objects-w.first+w.step-1)/w.step)
 	current, ok := w.written[n]
@@ -166,8 +170,8 @@ func (w *ownWriter) write(ctx context.Context, b storage.Bucket) error {
 	return nil
 }
 
-// requireAll requires that a bucket has all objects as they were written, and returns the number of
-// writes.
+// requireAll requires that a bucket has all objects as the writers have written them, and returns
+// the number of writes.
 func requireAll(t *testing.T, b storage.Bucket, objects int, writers []*ownWriter) (writes int) {
 	t.Helper()
 	want := map[int]string{}
@@ -214,8 +218,8 @@ func heap() uint64 {
 	return sample[0].Value.Uint64()
 }
 
-// watchHeap reads the size of the heap again and again, until the returned function is called, which
-// returns the greatest one.
+// watchHeap reads the size of the heap again and again. The function that it returns stops this,
+// and returns the greatest size.
 func watchHeap() (end func() uint64) {
 	stop := make(chan struct{})
 	peaks := make(chan uint64)

@@ -12,7 +12,8 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// A caller may read the revision of an object in the old store, and use it with IfRevision after the object has moved.
+// A caller may read the revision of an object in the old store. With IfRevision, it can still use
+// this revision after the object has moved.
 func TestRevisionHoldsAfterMove(t *testing.T) {
 	// Each of these calls has the revision as its condition.
 	uses := map[string]func(t *testing.T, b storage.Bucket, revision string) error{

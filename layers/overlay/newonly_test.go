@@ -28,9 +28,10 @@ func TestFurtherConformanceWithNewOnly(t *testing.T) {
 	}
 }
 
-// After the objects have moved, programs are updated in two steps: from the overlay to one with NewOnly, and from that
-// to no layer. During a step, some processes still use the former bucket, and some already use the later one. They see
-// the writes and removals of each other.
+// After the objects have moved, programs are updated in two steps: first from the overlay to an
+// overlay with NewOnly, and then to no layer. During a step, some processes still use the former
+// bucket, and others already use the later one. Each of them sees the writes and removals of the
+// others.
 func TestNewOnlyBesideOverlay(t *testing.T) {
 	for _, keepOld := range []bool{false, true} {
 		for _, isSecondStep := range []bool{false, true} {
@@ -56,7 +57,8 @@ func TestNewOnlyBesideOverlay(t *testing.T) {
 				_, err := overlay.Finish(t.Context(), overlaid, overlay.FinishConfig{})
 				require.NoError(t, err)
 
-				// Each bucket removes an object. The later one also removes an object with a given revision.
+				// Each of the buckets former and later removes an object. The bucket later also
+				// removes an object with a given revision.
 				require.NoError(t, later.Remove(t.Context(), "a"))
 				require.NoError(t, former.Remove(t.Context(), "b"))
 				attrs, err := later.Attrs(t.Context(), "c")
@@ -83,7 +85,8 @@ func TestNewOnlyBesideOverlay(t *testing.T) {
 					}
 				}
 
-				// A removed object can be created again, and all buckets have the same objects in the end.
+				// A removed object can be created again. In the end, all buckets have the same
+				// objects.
 				_, err = former.Upload(t.Context(), "a", strings.NewReader("again"), storage.IfAbsent())
 				require.NoError(t, err)
 				_, err = overlay.Finish(t.Context(), newOnly, overlay.FinishConfig{})

@@ -146,8 +146,8 @@ func TestNewRefusesOneStoreTwice(t *testing.T) {
 	}
 }
 
-// The condition of an open upload is checked when the upload ends, also for an object of the old store
-// that was removed meanwhile.
+// The condition of an open upload is checked when the upload ends. So a create succeeds if the
+// object in the old store was removed meanwhile.
 func TestOpenUploadWhileObjectGoes(t *testing.T) {
 	old := memstore.New()
 	put(t, old, "a", "old")
@@ -165,8 +165,8 @@ func TestOpenUploadWhileObjectGoes(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// An overlay refuses a new store without conditional writes. Its hint names the profile of a server,
-// because an S3 server without a profile counts as such a store.
+// An overlay refuses a new store without conditional writes. The hint of the error names the
+// profile of an S3 server, because a server without a profile counts as such a store.
 func TestNewNeedsConditions(t *testing.T) {
 	d := lacking{memstore.NewDriver(memstore.Config{}), storage.ConditionalUpdate}
 	layer := newLayer(t, memstore.New(), overlay.Config{})

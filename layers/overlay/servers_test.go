@@ -108,12 +108,13 @@ func TestOverlayMovesBetweenServers(t *testing.T) {
 
 	var counts [keys]atomic.Int64 // what the writers have added
 	for _, server := range servers {
-		// The server is the new store of an overlay, and the server of the last round is the old one.
+		// This server is the new store of an overlay, and the server of the last round is the old
+		// store.
 		address := server.address(t)
 		b := open(t, address, driver.WithLayer(newLayer(t, src, overlay.Config{CopyOnRead: true})))
 
-		// Four writers and two jobs work at once. Each writer begins three keys after the one before it. It adds one to
-		// each number, and removes the other objects.
+		// Four writers and two jobs work at once. Each writer adds one to each number, and removes
+		// the other objects. It begins three keys after the writer before it.
 		var workers sync.WaitGroup
 		for writer := range 4 {
 			workers.Go(func() {
@@ -136,7 +137,7 @@ func TestOverlayMovesBetweenServers(t *testing.T) {
 		}
 		workers.Wait()
 
-		// After the writers, the move is finished.
+		// When the writers have ended, another Finish completes the move.
 		report, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{})
 		require.NoError(t, err, server.name)
 		require.Zero(t, report.Left, server.name)
@@ -159,7 +160,8 @@ func TestOverlayMovesBetweenServers(t *testing.T) {
 	}
 }
 
-// openDriver opens a bucket by its address, and returns its driver, which a layer that changes nothing gets.
+// openDriver opens a bucket by its address, and returns its driver. It gets the driver by a layer
+// that changes nothing.
 func openDriver(t *testing.T, address string) (d driver.Driver) {
 	t.Helper()
 	open(t, address, driver.WithLayer(func(next driver.Driver) driver.Driver {
@@ -213,8 +215,8 @@ func TestFurtherConformanceOverServers(t *testing.T) {
 	}
 }
 
-// write adds one to the number in an object, requires that another object cannot be created because
-// it exists, and removes a third one.
+// write adds one to the number in an object, requires that this object cannot be created because it
+// exists, and removes another object.
 func write(t *testing.T, b storage.Bucket, n int) error {
 	key := counterKey(n)
 	addOne := func(old []byte, _ *storage.Attrs) ([]byte, error) {
