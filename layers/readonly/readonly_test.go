@@ -34,8 +34,8 @@ var reads = map[string]bool{
 	"ListVersions": true,
 }
 
-// newDrivers returns a driver with an object, and a read-only view of it. calls are those that
-// reached the driver.
+// newDrivers returns a driver with an object, and a read-only view of it. calls are the names of
+// the calls that reached the driver.
 func newDrivers(t *testing.T, c readonly.Config) (view driver.Driver, calls *[]string) {
 	t.Helper()
 	d := memstore.NewDriver(memstore.Config{})
@@ -83,7 +83,8 @@ func TestMethodsThatChangeAreRefused(t *testing.T) {
 	require.Empty(t, *calls, "a call reached the store")
 }
 
-// argument returns an argument of a type for a method of a driver. A pointer is not nil, and a slice has one element.
+// argument returns an argument of the given type for a method of a driver. A pointer is not nil,
+// and a slice has one element.
 func argument(t reflect.Type) reflect.Value {
 	switch t.Kind() {
 	case reflect.Pointer:
@@ -95,7 +96,7 @@ func argument(t reflect.Type) reflect.Value {
 	}
 }
 
-// Reads and signatures of reads reach the store.
+// Reads, and calls that sign reads, reach the store.
 func TestReadsPass(t *testing.T) {
 	view, calls := newDrivers(t, readonly.Config{})
 	b := engine.New(view, storage.WithSigningBaseURL("https://files.example"))
