@@ -19,7 +19,7 @@ import (
 
 type ask = func(ctx context.Context, key string) (*storage.VendedCredentials, error)
 
-// A clock is moved by a test only.
+// A clock tells a time that only the test changes.
 type clock struct{ now time.Time }
 
 // newClock returns a clock that stands still.
