@@ -36,8 +36,8 @@ func namesIn(t *testing.T, dir string) (files []string) {
 	return files
 }
 
-// A job that cannot keep the keys to remove, because the directory for temporary files is missing,
-// fails with InvalidArgument and not with ObjectNotFound.
+// A job needs a temporary file for the keys to remove. If the directory for temporary files is
+// missing, it fails with InvalidArgument and not with ObjectNotFound.
 func TestMissingTemporaryDirectory(t *testing.T) {
 	dir := filepath.Join(emptyTempDir(t), "missing")
 	t.Setenv("TMPDIR", dir)

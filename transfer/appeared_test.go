@@ -17,8 +17,8 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// Sync does not replace a file that appears in the destination directory meanwhile. It succeeds if
-// another run of the same job wrote that file.
+// While Sync runs, a file may appear in the destination directory. Sync does not replace this file.
+// It succeeds if another run of the same job wrote the file.
 func TestSyncFileAppearsMeanwhile(t *testing.T) {
 	runAnotherJob := func(t *testing.T, src storage.Bucket, dir string) {
 		_, err := transfer.Sync(t.Context(), transfer.Dir(dir), transfer.Bucket(src))

@@ -25,8 +25,9 @@ func clockAhead() transfer.Option {
 	return transfer.WithNow(func() time.Time { return time.Now().Add(time.Minute) })
 }
 
-// With the cache of an earlier Upload, the next one requests no attributes of an object if nothing has changed. If the
-// file, the object, the cache or the options have changed, it compares the file with the object again.
+// After an Upload with a cache, the next one requests no attributes of an object if nothing has
+// changed. If the file, the object, the cache or the options have changed, it compares the file
+// with the object again.
 func TestWithCacheUpload(t *testing.T) {
 	rewrite := func(t *testing.T, dir, text string) {
 		writeFiles(t, dir, map[string]string{"a.txt": text})
@@ -133,8 +134,8 @@ func cacheFiles(t *testing.T, cache string) []string {
 	return files
 }
 
-// With a cache, only the first Download that finds the files there already requests the attributes of objects. Later
-// ones do so only after an object has changed.
+// With a cache, the first Download that finds the files already there requests the attributes of
+// the objects. Later ones request them only after an object has changed.
 func TestWithCacheDownload(t *testing.T) {
 	var recorder calls
 	b := memstore.New(recorder.layer())
@@ -165,8 +166,8 @@ func TestWithCacheDownload(t *testing.T) {
 	require.Equal(t, "9", string(data))
 }
 
-// Copy with a cache, which remembers the objects that are the same at both ends, compares and copies an object again
-// after the attributes of its source have changed.
+// With a cache, Copy remembers the objects that are the same at both ends. If the attributes of a
+// source object have changed, it compares and copies that object again.
 func TestWithCacheCopy(t *testing.T) {
 	var recorder calls
 	src := memstore.New()
@@ -183,7 +184,8 @@ func TestWithCacheCopy(t *testing.T) {
 		return report.Transferred, recorder.count("Head") - headsBefore
 	}
 
-	// The first job copies both objects, and the second one compares them with a Head of each copy.
+	// The first job copies both objects. The second one compares them, and requests the attributes
+	// of each copy for that.
 	transferred, heads := copyAll()
 	require.Equal(t, int64(2), transferred)
 	require.Zero(t, heads)
@@ -192,12 +194,12 @@ func TestWithCacheCopy(t *testing.T) {
 	require.Zero(t, transferred)
 	require.Equal(t, 2, heads, "the second job compares both objects")
 
-	// The third job knows from the cache that they are the same.
+	// The third job knows from the cache that the objects and their copies are the same.
 	transferred, heads = copyAll()
 	require.Zero(t, transferred)
 	require.Zero(t, heads, "the cache has both objects")
 
-	// The object gets other attributes, and keeps its bytes.
+	// The object "a" gets other attributes, and keeps its bytes.
 	_, err := src.Upload(t.Context(), "a", file("text"), storage.WithMetadata(map[string]string{"tag": "new"}))
 	require.NoError(t, err)
 	transferred, heads = copyAll()
@@ -224,7 +226,8 @@ func TestWithCacheReplacedDuringComparison(t *testing.T) {
 	b := engine.New(memstore.NewDriver(memstore.Config{Versioned: true}), storage.WithHook(hook))
 	put(t, b, "a.txt", "listed")
 
-	// The directory has the content of the second version, which has the time of the file in its metadata.
+	// The directory has the content of the second version. The metadata of that version has the
+	// time of the file.
 	dir := newTree(t, map[string]string{"a.txt": "second"})
 	mtime := fmt.Sprintf("%d.%09d", longAgo.Unix(), longAgo.Nanosecond()) // as Upload stores that of the file
 	var second *storage.Attrs
@@ -238,7 +241,7 @@ func TestWithCacheReplacedDuringComparison(t *testing.T) {
 	cache := t.TempDir()
 	opts := []transfer.Option{transfer.WithCache(cache), transfer.WithConcurrency(1), clockAhead()}
 
-	// The first job compares the second version.
+	// The first job compares the file with the second version.
 	report, err := transfer.Download(t.Context(), b, dir, opts...)
 	require.NoError(t, err)
 	require.EqualValues(t, 1, report.Skipped)
@@ -277,8 +280,8 @@ func TestWithCacheRule(t *testing.T) {
 	require.EqualValues(t, 1, report.Transferred)
 }
 
-// The cache does not remember a file that was just written, because a later write may get the same
-// time.
+// The cache does not remember a file that was just written, because a later write may give it the
+// same time.
 func TestWithCacheFileJustWritten(t *testing.T) {
 	var recorder calls
 	b := memstore.New(recorder.layer())
@@ -292,8 +295,8 @@ func TestWithCacheFileJustWritten(t *testing.T) {
 	require.Equal(t, 1, recorder.count("Head"), "the second job compares the file")
 }
 
-// The cache does not remember a file that was written shortly before the job began, because a write
-// after the job has read it may have the same time.
+// The cache does not remember a file that was written shortly before the job began. A later write
+// may give the file the same time, after the job has read it.
 func TestWithCacheFileWrittenDuringJob(t *testing.T) {
 	// The clock of the first job is right when the job begins, and a minute ahead from its first operation on. At the
 	// end of the job, the file would therefore seem old enough for the cache.
@@ -381,7 +384,8 @@ func TestWithCacheInvalidDirectory(t *testing.T) {
 	}
 }
 
-// A job removes files of the cache that no job has used for a long time, but not files of others.
+// A job removes files of the cache that no job has used for a long time. It does not remove files
+// of other programs.
 func TestWithCacheRemovesOldFiles(t *testing.T) {
 	const magic = "omnibucket-same1" // begins each file of a cache
 	b := memstore.New()

@@ -14,8 +14,8 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// newBucketWithReadHook returns a bucket that calls do after the file "changing" was opened, and before
-// it is read.
+// newBucketWithReadHook returns a bucket that calls the function do after the file "changing" was
+// opened, and before it is read.
 func newBucketWithReadHook(do func()) storage.Bucket {
 	hook := func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 		if op.Name == "Upload" && op.Key == "changing" {
@@ -110,7 +110,8 @@ func TestUploadFileRemoved(t *testing.T) {
 func TestUploadPipeInPlaceOfADirectory(t *testing.T) {
 	dir := newTree(t, map[string]string{"a/x": "x", "b/y": "y", "c": "z"})
 
-	// The job calls selectAll for "a/x" before it reads the directory "b", which then becomes a pipe.
+	// The job calls selectAll for "a/x" before it reads the directory "b". So selectAll replaces
+	// "b" by a pipe.
 	var once sync.Once
 	selectAll := func(key string) bool {
 		if key == "a/x" {

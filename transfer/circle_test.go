@@ -72,14 +72,16 @@ func codes(report *transfer.Report) map[storage.Code]int64 {
 	return counts
 }
 
-// A tree with strange names is unchanged after it was synced through buckets and directories, one after another.
+// A tree with strange names is synced through buckets and directories, one after another. At the
+// end, it is unchanged.
 func TestTreeComesBackIdentical(t *testing.T) {
 	// The tree has 200 files, or 600 in a long run. The largest one has 20 MiB. Stores refuse some of the names.
 	files, largest := treeSize(t, testserver.Sample(200, 600), 20<<20)
 	h := plantTree(t, files, largest)
 	last := t.TempDir()
 
-	// syncRound requires that each stop gets all good files. The first stop changes some files while it reads them.
+	// syncRound requires that each stop gets all files that stores accept. The first stop changes
+	// some files while it reads them.
 	syncRound(t, h, []stop{
 		{"memory", transfer.Bucket(memstore.New(h.meddling(t)))},
 		{"local", transfer.Bucket(newLocalBucket(t))},
@@ -92,8 +94,9 @@ func TestTreeComesBackIdentical(t *testing.T) {
 	requireTimes(t, h, last)
 }
 
-// treeSize returns the number of files in the tree that is copied around the circle, and the size of the largest:
-// OMNIBUCKET_TRANSFER_FILES and OMNIBUCKET_TRANSFER_LARGEST.
+// treeSize returns the number of files in the tree that is copied around the circle, and the size
+// of the largest file. The variables OMNIBUCKET_TRANSFER_FILES and OMNIBUCKET_TRANSFER_LARGEST
+// replace the given values.
 func treeSize(t *testing.T, files int, largest int64) (int, int64) {
 	t.Helper()
 	number := func(variable string, standard int64) int64 {

@@ -21,7 +21,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// newFilledBucket returns a bucket with these objects, whose content is their key.
+// newFilledBucket returns a bucket with these objects. The content of each object is its key.
 func newFilledBucket(t *testing.T, keys []string, opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
 	b := memstore.New(opts...)
@@ -32,8 +32,8 @@ func newFilledBucket(t *testing.T, keys []string, opts ...storage.OpenOption) st
 	return b
 }
 
-// A program that saves a file may remove it for a moment. If the source has the file again before WithDelete removes
-// the copy, the copy stays.
+// A program that saves a file may remove the file for a moment. If the file is in the source again
+// before WithDelete removes its copy, the copy stays.
 func TestWithDeleteFileIsBack(t *testing.T) {
 	src := newTree(t, map[string]string{"new": "new"})
 	injector := faults.New()
@@ -124,8 +124,8 @@ func TestWithDeleteRemovesEmptyDirectories(t *testing.T) {
 	require.DirExists(t, filepath.Join(dir, "was empty"))
 }
 
-// If the source is empty, WithDelete deletes nothing. A misspelled prefix or a directory whose volume is not
-// mounted looks empty.
+// If the source is empty, WithDelete deletes nothing. A source looks empty if its prefix is
+// misspelled, or if the volume of its directory is not mounted.
 func TestWithDeleteEmptySource(t *testing.T) {
 	emptyBucket := transfer.Bucket(memstore.New())
 	bucketWithA := transfer.Bucket(newFilledBucket(t, []string{"a"}))
@@ -216,7 +216,7 @@ func TestWithDeleteEmptySource(t *testing.T) {
 	}
 }
 
-// newFilledDir returns a directory with these files, whose content is their key.
+// newFilledDir returns a directory with these files. The content of each file is its key.
 func newFilledDir(t *testing.T, keys []string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -225,8 +225,8 @@ func newFilledDir(t *testing.T, keys []string) string {
 	return dir
 }
 
-// newSecondPageFails returns the options of a bucket whose listings have pages of two entries. The second page fails
-// once the returned injector is armed.
+// newSecondPageFails returns the options of a bucket whose listings have pages of two entries. With
+// the returned injector, a test can make the second page fail.
 func newSecondPageFails() (opts []storage.OpenOption, injector *faults.Injector) {
 	injector = faults.New()
 	return []storage.OpenOption{
@@ -421,7 +421,8 @@ type cancelingCore struct {
 	cancel context.CancelFunc
 }
 
-// Remove cancels the job at the last of a number of removals, and then removes the object.
+// Remove counts the removals, and cancels the job at one of them. It removes the object all the
+// same.
 func (s cancelingCore) Remove(ctx context.Context, key string, o *storage.RemoveOptions) error {
 	if s.left.Add(-1) == 0 {
 		s.cancel()
@@ -433,11 +434,12 @@ func (s cancelingCore) RemoveAll(ctx context.Context, keys iter.Seq[string]) (in
 	return wrapped.RemoveEach(ctx, s, keys)
 }
 
-// The report of a Remove that is canceled counts the objects that were removed until then. A store cancels the job at
-// the removal with the given number.
+// If a Remove is canceled, its report counts the objects that were removed until then. The bucket
+// cancels the job at the removal with the number count.
 func TestRemoveCanceled(t *testing.T) {
 	const group = removal.Together // the number of removals that the job sends together
-	// The job is canceled in the first group, at its end, or in the second group.
+	// The job is canceled at a removal in the first group, at the last one of that group, or in the
+	// second group.
 	for _, count := range []int64{1, 255, group, group + 1, 2*group - 20} {
 		t.Run(fmt.Sprintf("after %d removals", count), func(t *testing.T) {
 			keys := numberedKeys(2 * group)

@@ -64,7 +64,7 @@ func TestJobNeedsBucketsOfThisLibrary(t *testing.T) {
 	}
 	for name, job := range jobs {
 		t.Run(name, func(t *testing.T) {
-			// Without a fault, the layer only counts requests.
+			// The layer injects no fault here. It only counts requests.
 			requests := faults.New()
 			b := newFilledBucket(t, []string{"a"}, driver.WithLayer(requests.Layer()))
 			before := requests.Count(faults.Any)
@@ -118,7 +118,7 @@ func TestJobDestinationRefusesWrites(t *testing.T) {
 	}
 }
 
-// placeless is a store that does not tell where it is.
+// A placeless store does not tell where it is.
 type placeless struct{ driver.Driver }
 
 func (d placeless) Describe() driver.Description {

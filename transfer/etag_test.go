@@ -21,13 +21,14 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// md5ETags lists objects with the ETags of S3.
+// An md5ETags driver lists objects with the ETags of S3.
 type md5ETags struct {
 	driver.Driver
 	salt string // what an encrypting server adds to the bytes
 }
 
-// List returns a page in which each entry has the MD5 of its content, or of content and salt, as the ETag.
+// List returns a page in which the ETag of each entry is the MD5 of the content. With a salt, it is
+// the MD5 of the content and the salt.
 func (d *md5ETags) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	page, err := d.Driver.List(ctx, r)
 	if err != nil {
@@ -53,8 +54,8 @@ func (d *md5ETags) List(ctx context.Context, r *driver.ListRequest) (*storage.Pa
 	return page, nil
 }
 
-// Upload compares a file that is newer than its object by the MD5 that S3 lists as the ETag. Only if the two differ, or
-// the file is large, it requests the attributes of the object.
+// If a file is newer than its object, Upload compares its MD5 with the ETag that S3 lists. Only if
+// these differ, or the file is large, it requests the attributes of the object.
 func TestETagIsTheMD5OfAFile(t *testing.T) {
 	tooLarge := strings.Repeat("x", 256<<10+1) // one byte more than a file whose MD5 a job computes
 	tests := []struct {
@@ -96,8 +97,7 @@ func TestETagIsTheMD5OfAFile(t *testing.T) {
 	}
 }
 
-// Jobs compare the MD5 of a file with an ETag even with GODEBUG=fips140=only, which forbids MD5 for
-// security.
+// GODEBUG=fips140=only forbids MD5 for security. Jobs still compare the MD5 of a file with an ETag.
 func TestETagUnderFIPS140(t *testing.T) {
 	if fips140.Enforced() {
 		TestETagIsTheMD5OfAFile(t)

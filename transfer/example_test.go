@@ -51,7 +51,7 @@ func ExampleUpload() {
 	// no-cache
 }
 
-// A failure does not end a job: the error joins all of them.
+// A failure does not end a job. At the end, the job returns one error that joins all failures.
 func ExampleReport() {
 	ctx := context.Background()
 	src := memstore.New()
@@ -73,8 +73,8 @@ func ExampleReport() {
 	// Output: 2 would be copied
 }
 
-// Temporary files are removed after a week, once a day, by one of the processes that
-// run this.
+// Several processes may run this program. Once a day, one of them removes the temporary files that
+// are older than a week.
 func ExampleEvery() {
 	bucket := memstore.New()
 	ctx, cancel := context.WithCancel(context.Background())

@@ -21,15 +21,16 @@ import (
 
 var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// newAgedBucket returns a bucket with objects that are one day, ten days and a hundred days old at the time start. Each
-// of the prefixes temp/ and temporary/ has one object of each age. open opens the bucket with a clock.
+// newAgedBucket returns a bucket with objects that are one, ten and a hundred days old at the time
+// start. Each of the prefixes temp/ and temporary/ has one object of each age. The function open
+// opens the bucket with a clock.
 func newAgedBucket(t *testing.T, open func(now func() time.Time) storage.Bucket) storage.Bucket {
 	t.Helper()
 	objects := []struct {
 		name string
 		days int
 	}{
-		// The oldest is first, because a clock only goes forward.
+		// The oldest object is written first, because a clock only goes forward.
 		{name: "ancient", days: 100},
 		{name: "old", days: 10},
 		{name: "new", days: 1},
@@ -198,8 +199,8 @@ func TestExpireEndsAfterAFailedListing(t *testing.T) {
 	})
 }
 
-// Expire applies the lifecycle rules of a bucket to its objects and old versions, in stores that do not
-// do so.
+// Some stores do not apply the lifecycle rules of a bucket themselves. Expire applies these rules
+// to the objects and old versions there.
 func TestExpireRules(t *testing.T) {
 	clock := start
 	now := func() time.Time { return clock }
@@ -211,8 +212,8 @@ func TestExpireRules(t *testing.T) {
 		"local":  localService,
 	} {
 		t.Run(name, func(t *testing.T) {
-			// The bucket has three lifecycle rules. ExpireRules leaves out that for uploads, because such stores drop old
-			// uploads themselves.
+			// The bucket has three lifecycle rules. ExpireRules leaves out the rule for uploads,
+			// because such stores drop old uploads themselves.
 			clock = start.AddDate(0, 0, -40)
 			lifecycle := storage.WithLifecycle(
 				storage.LifecycleRule{ID: "temp", Prefix: "temp/", ExpireAfterDays: 7},
@@ -253,7 +254,7 @@ func TestExpireRules(t *testing.T) {
 			require.Equal(t, dry.Deleted, report.Deleted)
 			require.Equal(t, map[string]string{"kept": "third", "temp/new": "x"}, contents(t, b))
 
-			// The first version of "kept" was replaced too long ago.
+			// The first version of "kept" is gone, because it was replaced too long ago.
 			var versions []string
 			for v, err := range storage.Versions(t.Context(), b, storage.WithPrefix("kept")) {
 				require.NoError(t, err)
@@ -299,7 +300,8 @@ func TestExpireVersionsOfRemovedObjects(t *testing.T) {
 			clock = start
 			require.NoError(t, b.Remove(t.Context(), "k"))
 
-			// expireAt removes old versions after 7 days, and returns the number of those that it has removed.
+			// expireAt calls Expire with a rule that removes old versions after 7 days. It returns
+			// how many versions Expire has removed.
 			expireAt := func(now time.Time) int64 {
 				rules := []transfer.ExpireRule{{OldVersionsAge: 7 * day}}
 				report, err := transfer.Expire(t.Context(), b, rules,
@@ -320,7 +322,7 @@ func TestExpireVersionsOfRemovedObjects(t *testing.T) {
 	}
 }
 
-// The report of an Expire that is canceled while it removes a version counts that version neither as
+// If Expire is canceled while it removes a version, its report counts that version neither as
 // deleted nor as failed.
 func TestExpireIsCanceledDuringTheRemovalOfAVersion(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
@@ -360,7 +362,7 @@ func (nameless) Versions(context.Context, *storage.ListOptions) iter.Seq2[storag
 	}
 }
 
-// Expire does not remove the current object in place of an old version that has no name.
+// If an old version has no name, Expire does not remove the current object in its place.
 func TestExpireOldVersionWithoutAName(t *testing.T) {
 	b := memstore.New(storage.WithVersioning(true))
 	put(t, b, "k", "current")
@@ -384,7 +386,8 @@ func TestExpireOldVersionsNeedsVersions(t *testing.T) {
 // An age in days is limited to the longest duration, because people write "never" as a large number of days.
 func TestExpireAgeInDaysIsLimited(t *testing.T) {
 	const longest = 106_751 // days in the longest time.Duration
-	// As nanoseconds in 64 bits, twice that overflows to a duration of minutes.
+	// In nanoseconds, this number of days is too large for 64 bits. It overflows to a duration of
+	// minutes.
 	const overflowInMinutes = 2*longest + 2
 	tests := []struct {
 		name       string
@@ -432,8 +435,8 @@ func TestExpireAgeInDaysIsLimited(t *testing.T) {
 	})
 }
 
-// Expire computes ages by the clock of the store, because that of this machine may be days wrong.
-// Reading the store's clock leaves no object behind.
+// Expire computes ages by the clock of the store, because the clock of this machine may be days
+// wrong. To read the store's clock leaves no object there.
 func TestExpireCountsByTheClockOfTheStore(t *testing.T) {
 	tests := []struct {
 		name        string
@@ -484,8 +487,8 @@ func newBucketDenyingPuts(t *testing.T) storage.Bucket {
 	return engine.New(d, driver.WithLayer(denied.Layer()))
 }
 
-// To learn the time of the store, Expire writes an object and looks at its time. If it must not write, it removes
-// nothing, and its error mentions WithNow.
+// To learn the time of the store, Expire writes an object and looks at its time. If Expire has no
+// permission to write, it removes nothing, and its error mentions WithNow.
 func TestExpireNeedsTheClockOfTheStore(t *testing.T) {
 	b := newBucketDenyingPuts(t)
 

@@ -161,8 +161,8 @@ func TestExpireOfUploadsReportsFailures(t *testing.T) {
 	})
 }
 
-// A rule for uploads cannot have a negative age, nor tags, because uploads have none. Expire fails for such a rule, and
-// for a bucket that cannot list uploads.
+// A rule for uploads must not have a negative age. It must not have tags either, because uploads
+// have none. Expire fails for such a rule, and for a bucket that cannot list uploads.
 func TestExpireRefusesRulesForUploadsThatCannotHold(t *testing.T) {
 	noListing := driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ListedUploads}))
 	tests := []struct {

@@ -16,14 +16,15 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// ends is a scene of the explorer with two stores. Jobs transfer the object "k" from src to dst.
+// ends is a scene of the package interleave with two stores. Jobs transfer the object "k" from src
+// to dst.
 type ends struct {
 	*interleave.Scene
 	src *interleave.Store
 	dst *interleave.Store
 }
 
-// upload stores a text without being scheduled by the explorer.
+// upload stores a text at once. The explorer does not schedule its request.
 func (e *ends) upload(store *interleave.Store, key, text string) {
 	_, err := store.Bucket().Upload(e.Context(), key, strings.NewReader(text))
 	require.NoError(e, err)
@@ -42,12 +43,12 @@ func (e *ends) contents(store *interleave.Store) map[string]string {
 	return files
 }
 
-// has reports whether a store has a text under the key.
+// has reports whether the object "k" has this text in either store.
 func (e *ends) has(text string) bool {
 	return e.contents(e.src)["k"] == text || e.contents(e.dst)["k"] == text
 }
 
-// job adds a process that makes one job from src to dst. The job sends one request at a time.
+// job adds a process that runs one job from src to dst. The job sends one request at a time.
 func (e *ends) job(name string, dst, src *interleave.Store, opts ...transfer.Option) *interleave.Actor {
 	process := e.Process(name)
 	dstEnd := transfer.Bucket(process.Bucket(dst))
@@ -59,7 +60,7 @@ func (e *ends) job(name string, dst, src *interleave.Store, opts ...transfer.Opt
 	})
 }
 
-// writer adds a process that makes one operation.
+// writer adds a process that calls the function do once.
 func (e *ends) writer(store *interleave.Store, do func(ctx context.Context, b storage.Bucket) error) *interleave.Actor {
 	process := e.Process("writer")
 	b := process.Bucket(store)
@@ -74,7 +75,7 @@ func uploading(key, text string) func(ctx context.Context, b storage.Bucket) err
 	}
 }
 
-// removing returns an operation of a writer that removes a key.
+// removing returns an operation of a writer that removes the object under a key.
 func removing(key string) func(ctx context.Context, b storage.Bucket) error {
 	return func(ctx context.Context, b storage.Bucket) error { return b.Remove(ctx, key) }
 }
@@ -130,11 +131,12 @@ func eachOrderBetweenEnds(t *testing.T, scene func(e *ends)) {
 // clock is wrong.
 func TestExploredMovesInOppositeDirections(t *testing.T) {
 	config := explored.Config()
-	// Explore the kinds of stores on which a removal names one write.
+	// Explore only the kinds of stores in which a removal can name the write that it removes.
 	config.Weaknesses = provenRemovals()
 	for _, l := range layouts {
 		t.Run(l.name, func(t *testing.T) {
-			// Run runs the scene once for each order of the requests of its two jobs, each time with the check at the end.
+			// Run runs the scene once for each order of the requests of its two jobs. At the end of
+			// each run, it makes the check.
 			interleave.Run(t, config, func(s *interleave.Scene) {
 				e := newEnds(s, l)
 				e.job("there", e.dst, e.src, transfer.WithMove())
@@ -152,8 +154,8 @@ func TestExploredMovesInOppositeDirections(t *testing.T) {
 	}
 }
 
-// Two runs of the same move at the same time do not lose the file. If the first one succeeds, the
-// destination has it.
+// Two runs of the same move at the same time do not lose the file. If the first run succeeds, the
+// destination has the file.
 func TestExploredMoveAndTheSameMove(t *testing.T) {
 	eachOrderBetweenEnds(t, func(e *ends) {
 		first := e.job("a", e.dst, e.src, transfer.WithMove())
@@ -168,8 +170,9 @@ func TestExploredMoveAndTheSameMove(t *testing.T) {
 	})
 }
 
-// A file that a program writes to the source during a move is at the source or at the destination
-// afterwards. In a store without ConditionalRemove, it may be the older file.
+// During a move, a program writes the file at the source. Afterwards, this file is at the source or
+// at the destination. In a store without ConditionalRemove, the older file may be there in its
+// place.
 func TestExploredMoveAndAWriterOfTheSource(t *testing.T) {
 	eachOrderBetweenEnds(t, func(e *ends) {
 		e.job("moves", e.dst, e.src, transfer.WithMove())
@@ -197,13 +200,15 @@ func TestExploredMoveAndAWriterOfTheDestination(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// The scene runs for each order of the requests of both. Its file is "k", with the text "first" at the source.
+			// The scene runs for each order of the requests of the move and of the program. Its
+			// file is "k", with the text "first" at the source.
 			eachOrderBetweenEnds(t, func(e *ends) {
 				dstHadFile := e.contents(e.dst)["k"] != ""
 				mover := e.job("moves", e.dst, e.src, transfer.WithMove())
 				writer := e.writer(e.dst, tt.write)
 
-				// After both have ended, e.has looks for a text at the source and the destination.
+				// After the move and the program have ended, e.has looks for a text at the source
+				// and the destination.
 				e.Check(func() {
 					writerFailed := !explored.Succeeded(writer) && !explored.Unknown(writer)
 					if writerFailed {
@@ -240,7 +245,8 @@ func TestExploredSyncAndTheSameSync(t *testing.T) {
 	})
 }
 
-// A job with a journal that dies or runs twice transfers all files when it is repeated.
+// A job with a journal may die, or run twice at the same time. When it is repeated, it transfers
+// all files.
 func TestExploredSyncWithAJournal(t *testing.T) {
 	explored.EachOrderOnSome(t, func(s *interleave.Scene) {
 		e := &ends{Scene: s, src: s.Store("src"), dst: s.Store("dst")}
@@ -291,7 +297,8 @@ func TestExploredSyncWithABackup(t *testing.T) {
 			return err
 		})
 
-		// If this writer is first, the job removes "k" from the destination in place of replacing it.
+		// If this writer is first, the job removes "k" from the destination instead of replacing
+		// it.
 		e.writer(e.src, removing("k"))
 
 		e.Check(func() {
@@ -313,7 +320,7 @@ func TestExploredUndeleteAndAWriter(t *testing.T) {
 		e.upload(store, "k", "first")
 		require.NoError(e, store.Bucket().Remove(e.Context(), "k"))
 
-		// One process undeletes it, and another one writes it.
+		// One process undeletes the object "k", and another one writes it.
 		process := e.Process("undeletes")
 		b := process.Bucket(store)
 		process.Go("undeletes", func(ctx context.Context) error {
@@ -322,7 +329,8 @@ func TestExploredUndeleteAndAWriter(t *testing.T) {
 		})
 		writer := e.writer(store, uploading("k", "new"))
 
-		// If the write has succeeded, the object has its text, and not "first", which Undelete would bring back.
+		// If the write has succeeded, the object has the written text. Undelete has not replaced it
+		// by "first".
 		e.Check(func() {
 			if explored.Succeeded(writer) {
 				require.Equal(e, "new", e.contents(store)["k"])
@@ -331,8 +339,8 @@ func TestExploredUndeleteAndAWriter(t *testing.T) {
 	})
 }
 
-// Expire keeps an object that a program uploads meanwhile. Expire and Remove remove the object that
-// they have selected.
+// While Expire or Remove removes the objects that it has selected, a program uploads another
+// object. Expire keeps the new object.
 func TestExploredRemovalsAndAWriter(t *testing.T) {
 	tests := []struct {
 		name        string
@@ -384,11 +392,11 @@ func TestExploredRemovalsAndAWriter(t *testing.T) {
 	}
 }
 
-// RestoreAt keeps a new object that a program writes at the same time. If RestoreAt was interrupted, repeating it
-// completes the restore.
+// RestoreAt keeps a new object that a program writes at the same time. If RestoreAt was
+// interrupted, a second call completes the restore.
 func TestExploredRestoreAtAndAWriter(t *testing.T) {
-	// EachOrder runs the scene once for each order of the requests of both processes, and with interruptions. Time in it
-	// is simulated.
+	// EachOrder runs the scene once for each order of the requests of both processes, and also with
+	// interruptions. The time of a scene is simulated.
 	explored.EachOrder(t, func(s *interleave.Scene) {
 		// The object "k" has two versions.
 		store := s.StoreWith("versions", memstore.Config{Versioned: true})

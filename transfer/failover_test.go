@@ -15,8 +15,8 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// While the primary of a mirror does not respond, a job copies from the second store, and its report
-// says so.
+// While the primary of a mirror does not respond, a job copies from the second store. The report of
+// the job says so.
 func TestReportOfAFailover(t *testing.T) {
 	const sentence = "second store of a mirror"
 	tests := []struct {

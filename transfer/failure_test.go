@@ -32,7 +32,7 @@ func numberedKeys(n int) []string {
 	return keys
 }
 
-// A job continues with the other files after a failure, and a repeated job transfers only the failed
+// After a failure, a job continues with the other files. A repeated job transfers only the failed
 // ones.
 func TestJobContinuesAfterFailures(t *testing.T) {
 	const files = 20
@@ -69,8 +69,8 @@ func TestJobContinuesAfterFailures(t *testing.T) {
 	require.Equal(t, int64(files-2), report.Skipped)
 }
 
-// If one request fails, Copy either succeeds completely or reports what it has transferred, and
-// succeeds when it is repeated.
+// If one request fails, Copy either succeeds completely, or reports what it has transferred. In the
+// second case, it succeeds when it is repeated.
 func TestJobFaultAtAnyCall(t *testing.T) {
 	const lastCall = 12 // of the calls of the store that get a fault, one in each case
 	src := newFilledBucket(t, numberedKeys(5))
@@ -152,8 +152,8 @@ func TestWithDeleteCtxIsDone(t *testing.T) {
 	require.Contains(t, contents(t, dst), "spare")
 }
 
-// A concurrencyMeter measures how many requests that store bytes run at once. The first one waits for a second one,
-// however fast the machine is, unless there can be only one.
+// A concurrencyMeter measures how many requests that store bytes run at once. However fast the
+// machine is, each of them waits until a second one runs, unless onlyOne is set.
 type concurrencyMeter struct {
 	onlyOne bool
 	paired  chan struct{} // closed by the second request that runs at once
@@ -163,8 +163,8 @@ type concurrencyMeter struct {
 	peak    int
 }
 
-// layer counts the requests of d that store bytes. Each of them waits until two run at once, unless there can be only
-// one.
+// layer returns d with a layer that counts the requests that store bytes. Each of them waits until
+// two run at once, unless onlyOne is set.
 func (m *concurrencyMeter) layer(d driver.Driver) driver.Driver {
 	return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
 		if call != "Put" && call != "PutPart" {
@@ -179,7 +179,7 @@ func (m *concurrencyMeter) layer(d driver.Driver) driver.Driver {
 	})
 }
 
-// begin counts a request that begins.
+// begin counts a request as running.
 func (m *concurrencyMeter) begin() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -209,8 +209,8 @@ func TestWithConcurrencyLimitsFilesAndParts(t *testing.T) {
 				tree.plantFile(t, key, key)
 			}
 
-			// The meter measures how many requests run at once. With more than one, the first one waits until a second one
-			// has begun.
+			// The meter measures how many requests run at once. If concurrency is more than one,
+			// the first request waits until a second one has begun.
 			meter := &concurrencyMeter{onlyOne: concurrency == 1, paired: make(chan struct{})}
 			onlyParts := driver.WithLayer(func(d driver.Driver) driver.Driver { return withoutStreaming{d} })
 			bucket := memstore.New(onlyParts, driver.WithLayer(meter.layer))
@@ -225,7 +225,7 @@ func TestWithConcurrencyLimitsFilesAndParts(t *testing.T) {
 	}
 }
 
-// withoutStreaming accepts large bodies only in parts, like drivers of clouds.
+// A withoutStreaming driver accepts large bodies only in parts, like drivers of clouds.
 type withoutStreaming struct{ driver.Driver }
 
 func (p withoutStreaming) Describe() driver.Description {
@@ -234,8 +234,8 @@ func (p withoutStreaming) Describe() driver.Description {
 	return d
 }
 
-// requireNoDecrease requires that no number of the events decreases or exceeds its total, and that no event comes after
-// one that is done.
+// requireNoDecrease requires that the numbers of files and bytes never decrease, and never exceed
+// their totals. It also requires that no event follows one that has Done set.
 func requireNoDecrease(t *testing.T, events []transfer.Progress) {
 	t.Helper()
 	var last transfer.Progress
@@ -249,8 +249,8 @@ func requireNoDecrease(t *testing.T, events []transfer.Progress) {
 	}
 }
 
-// The function of WithProgress is called at most ten times a second and at the end, with numbers that
-// never decrease.
+// The function of WithProgress is called at most ten times a second and once more at the end. Its
+// numbers never decrease.
 func TestProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const (
@@ -261,7 +261,7 @@ func TestProgress(t *testing.T) {
 		)
 		src := newFilledBucket(t, numberedKeys(files))
 
-		// Each Put takes a while, and that of one file fails.
+		// Each Put takes a while, and the Put of one file fails.
 		injector := faults.New(
 			faults.Fail(faults.Put).ForKey("00100").WithError(storage.Locked),
 			faults.Delay(faults.Put, putDelay),
@@ -315,8 +315,8 @@ func (ownCore) Upload(context.Context, string, io.Reader, *storage.UploadOptions
 	return nil, errQuota
 }
 
-// Each error in a report, in its failures or its changes, is a *storage.Error, even if the bucket returns an error of
-// another type.
+// Each error in the failures or the changes of a report is a *storage.Error, even if the bucket
+// returns an error of another type.
 func TestFailureIsAnErrorOfStorage(t *testing.T) {
 	// Upload of this bucket fails with errQuota, which is no *storage.Error.
 	b := wrapped.Bucket(t, memstore.New(), func(c storage.Core) storage.Core { return ownCore{c} })
@@ -336,7 +336,7 @@ func TestFailureIsAnErrorOfStorage(t *testing.T) {
 	require.Equal(t, storageErr, changeErr)
 }
 
-// A report counts the bytes that were stored, even of a file that has grown since the job listed its
+// A report counts the bytes that were stored, even if a file has grown since the job listed its
 // directory.
 func TestReportBytes(t *testing.T) {
 	const totalBytes = 5 + 10 // of the file "a", and of "log" after it has grown

@@ -236,7 +236,8 @@ func TestWithDeleteKeepsUnselectedFiles(t *testing.T) {
 		require.NoError(t, os.Chtimes(filepath.Join(dir, name), modified, modified))
 	}
 
-	// The objects are new. The directory lacks the files "gone-small" and "gone-large".
+	// The objects are newer than the files. The directory lacks the files "gone-small" and
+	// "gone-large".
 	fill := func() storage.Bucket {
 		b := memstore.New()
 		for key, text := range map[string]string{
@@ -314,13 +315,13 @@ func TestWithShardAddsUp(t *testing.T) {
 	// The destination has four keys that the source lacks.
 	dstKeys := []string{"gone/1", "gone/2", "gone/3", "gone/4", "0/0"}
 
-	// One job without shards.
+	// Run one job without shards.
 	wantDst := newFilledBucket(t, dstKeys)
 	want, err := transfer.Upload(t.Context(), wantDst, dir, transfer.WithDelete())
 	require.NoError(t, err)
 	require.EqualValues(t, 4, want.Deleted)
 
-	// A job for each shard.
+	// Run a job for each shard.
 	gotDst := newFilledBucket(t, dstKeys)
 	var got transfer.Report
 	for i := range shards {
@@ -335,7 +336,7 @@ func TestWithShardAddsUp(t *testing.T) {
 		got.Bytes += report.Bytes
 	}
 
-	// The sums of their reports equal the report of the one job.
+	// The reports of the shards add up to the report of the one job.
 	require.Equal(t, want.Transferred, got.Transferred)
 	require.Equal(t, want.Skipped, got.Skipped)
 	require.Equal(t, want.Ignored, got.Ignored)
@@ -344,7 +345,8 @@ func TestWithShardAddsUp(t *testing.T) {
 	require.ElementsMatch(t, keysOf(contents(t, wantDst)), keysOf(contents(t, gotDst)))
 }
 
-// WithDelete refuses an empty source. A source that only has no file in this shard does not count as empty.
+// WithDelete refuses an empty source. A source does not count as empty if it only has no file in
+// this shard.
 func TestWithShardOfASourceWithOneFile(t *testing.T) {
 	const shards = 3
 	dir := newTree(t, map[string]string{"a": "a"})

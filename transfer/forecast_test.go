@@ -13,9 +13,10 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// A dry run counts the requests and bytes of the job that it stands for.
+// A dry run counts the requests and bytes that the real job would need.
 func TestForecastOfADryRun(t *testing.T) {
-	// Each file has 5 bytes. The bucket "full" has four of them, and the directory "half" a copy of one.
+	// Each file has 5 bytes. The bucket "full" has four files, and the directory "half" has a copy
+	// of one of them.
 	full := memstore.New()
 	dir := t.TempDir()
 	for _, key := range []string{"a", "b", "folder/c", "same"} {
@@ -24,7 +25,7 @@ func TestForecastOfADryRun(t *testing.T) {
 	_, err := transfer.Download(t.Context(), storage.Prefixed(full, "folder/"), filepath.Join(dir, "half"))
 	require.NoError(t, err)
 
-	// Another bucket already has one of these files, and one that "full" lacks.
+	// Another bucket already has one of these files, and a file that "full" lacks.
 	other := memstore.New()
 	put(t, other, "same", "12345")
 	put(t, other, "extra", "12345")
@@ -96,7 +97,8 @@ func TestForecastOfADryRun(t *testing.T) {
 			got := *report.Forecast
 			require.Contains(t, report.String(), got.String())
 
-			// The free space of the disk differs from one machine to another. It is -1 if the job needs none.
+			// The free space of the disk differs from one machine to another. It is -1 if the job
+			// needs no space on a disk.
 			if tt.want.Needed == 0 {
 				require.EqualValues(t, -1, got.Free)
 			}

@@ -19,8 +19,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// endless is a Core that generates keys while it is listed, and measures the used
-// memory.
+// An endless Core generates keys while it is listed, and measures the memory in use.
 type endless struct {
 	storage.Core
 	keys    int
@@ -74,7 +73,8 @@ func TestJobMemoryIsBounded(t *testing.T) {
 	const keys = 100_000
 	const maxGrowth = 6 << 20 // bytes; the keys take more
 
-	// The buckets generate their keys while they are listed. Those of the destination come after those of the source.
+	// The buckets generate their keys while they are listed. The keys of the destination come after
+	// those of the source.
 	var peak uint64           // the most bytes in use, which the bucket with it measures during its listing
 	var removals atomic.Int64 // of keys of the destination
 	src := endless{keys: keys, peak: &peak}.bucket(t)
@@ -101,7 +101,8 @@ func TestJobMemoryIsBounded(t *testing.T) {
 	require.Less(t, int64(peak)-int64(before.HeapAlloc), int64(maxGrowth))
 }
 
-// A job lists only the parts of a large destination that are near the keys of the source.
+// A destination may be large. A job lists only the parts of it that are near the keys of the
+// source.
 func TestJobListsDestinationNearSource(t *testing.T) {
 	const keys = 20_000
 	const maxPages = 9 // of 79

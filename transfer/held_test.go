@@ -14,8 +14,8 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// Every runs a job while it holds a lease, an object in a bucket. If that is a bucket of the job, the job does not
-// remove, replace or copy the lease.
+// Every runs a job while it holds a lease, which is an object in a bucket. If the job works on this
+// bucket, it does not remove, replace or copy the lease.
 func TestJobLeavesOutItsLease(t *testing.T) {
 	inAYear := transfer.WithNow(func() time.Time { return time.Now().AddDate(1, 0, 0) })
 	everything := []transfer.ExpireRule{{Age: time.Hour}}

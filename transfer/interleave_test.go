@@ -12,8 +12,9 @@ import (
 	"github.com/omnibucket/storage/storagetest/interleave"
 )
 
-// provenRemovals are the kinds of stores on which a removal can name the write that it removes. On the others, moves in
-// opposite directions may lose a file, as the comments of WithMove and Move say.
+// provenRemovals are the kinds of stores in which a removal can name the write that it removes. In
+// the other kinds, moves in opposite directions may lose a file, as the comments of WithMove and
+// Move say.
 func provenRemovals() (kinds []interleave.Weakness) {
 	for _, kind := range interleave.Weaknesses() {
 		if !kind.EqualRevisions && kind.Lacks&storage.ConditionalRemove == 0 {
@@ -29,7 +30,7 @@ func store(s *interleave.Scene, b storage.Bucket, key string) {
 	require.NoError(s, err)
 }
 
-// copies returns the number of objects with the content of store.
+// copies returns how many of the keys have an object that the function store has written.
 func copies(s *interleave.Scene, b storage.Bucket, keys ...string) (n int) {
 	for _, key := range keys {
 		data, _, err := storage.ReadAll(s.Context(), b, key)
@@ -43,10 +44,10 @@ func copies(s *interleave.Scene, b storage.Bucket, keys ...string) (n int) {
 	return n
 }
 
-// An object has one of two keys after two calls of Move have renamed it in opposite directions,
-// whatever the order of their requests.
+// Two calls of Move rename an object in opposite directions. Afterwards, the object has one of the
+// two keys, whatever the order of the requests.
 func TestExploredMoveOfOneObjectInOppositeDirections(t *testing.T) {
-	// The stores are those on which a removal can name the write that it removes.
+	// In these stores, a removal can name the write that it removes.
 	config := explored.Config()
 	config.Weaknesses = provenRemovals()
 	moves := []struct{ from, to string }{
@@ -70,7 +71,7 @@ func TestExploredMoveOfOneObjectInOppositeDirections(t *testing.T) {
 			})
 		}
 
-		// After both, one of the keys has the object.
+		// After both moves, one of the keys has the object.
 		s.Check(func() {
 			require.Positive(s, copies(s, objects.Bucket(), "a", "b"))
 		})

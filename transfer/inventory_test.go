@@ -60,7 +60,7 @@ func table(rows [][]string) []byte {
 	return buf.Bytes()
 }
 
-// A report is an inventory of S3 that a test changes before it is written.
+// An s3Report is an inventory of S3 that a test can change before it is written.
 type s3Report struct {
 	schema   string
 	rows     [][]string
@@ -69,8 +69,8 @@ type s3Report struct {
 	checksum string
 }
 
-// write stores the inventory. Its data files are those in r.files or, if there are none, two files with half of the
-// rows each.
+// write stores the inventory. Its data files are those in r.files. If there are none, it has two
+// files with half of the rows each.
 func (r *s3Report) write(t *testing.T, dst storage.Uploader) {
 	t.Helper()
 	if r.files == nil {
@@ -106,7 +106,7 @@ func (r *s3Report) write(t *testing.T, dst storage.Uploader) {
 
 const schema = "Bucket, Key, Size, LastModifiedDate, ETag, StorageClass"
 
-// newReport returns the inventory of a bucket, in the opposite order of keys.
+// newReport returns the inventory of a bucket, in descending order of keys.
 func newReport(t *testing.T, bucket storage.Lister) *s3Report {
 	t.Helper()
 	r := &s3Report{schema: schema}
@@ -125,7 +125,8 @@ func newReport(t *testing.T, bucket storage.Lister) *s3Report {
 	return r
 }
 
-// newVersionReport returns the inventory of all versions of a bucket, in the opposite order.
+// newVersionReport returns the inventory of all versions of a bucket, in the reverse order of a
+// listing.
 func newVersionReport(t *testing.T, bucket storage.Lister) *s3Report {
 	t.Helper()
 	r := &s3Report{schema: "Bucket, Key, VersionId, IsLatest, IsDeleteMarker, Size, LastModifiedDate, ETag"}
@@ -153,7 +154,8 @@ func newVersionReport(t *testing.T, bucket storage.Lister) *s3Report {
 	return r
 }
 
-// newInventoriedBucket returns a bucket of S3 with keys, whose content is their name, and its inventory.
+// newInventoriedBucket returns a bucket of S3 with these keys, and the inventory of the bucket. The
+// content of each object is its key.
 func newInventoriedBucket(t *testing.T, keys ...string) (storage.Bucket, *transfer.Inventory) {
 	t.Helper()
 	bucket := newServerBucket(t, s3server.Config{}, "aws")
@@ -209,7 +211,7 @@ func TestInventoryListsAsTheBucket(t *testing.T) {
 	}
 }
 
-// An inventory of a part of a bucket lists the keys below the prefix of that part.
+// An inventory may be that of one prefix of a bucket. It lists the keys below this prefix.
 func TestInventoryOfAPartOfABucket(t *testing.T) {
 	bucket := newServerBucket(t, s3server.Config{}, "aws")
 	put(t, bucket, "2026/1.jpg", "")
@@ -223,13 +225,13 @@ func TestInventoryOfAPartOfABucket(t *testing.T) {
 	require.Equal(t, want, collectEntries(t, inventory.List(t.Context())))
 }
 
-// A refusing bucket takes no object with this key.
+// A keyRefusingCore refuses to store an object under one key.
 type keyRefusingCore struct {
 	storage.Core
 	key string
 }
 
-// Upload refuses the key of the test.
+// Upload refuses the key b.key.
 func (b keyRefusingCore) Upload(
 	ctx context.Context, key string, r io.Reader, o *storage.UploadOptions,
 ) (*storage.Attrs, error) {
@@ -239,7 +241,7 @@ func (b keyRefusingCore) Upload(
 	return b.Core.Upload(ctx, key, r, o)
 }
 
-// CopyFrom refuses the key of the test.
+// CopyFrom refuses the key b.key.
 func (b keyRefusingCore) CopyFrom(
 	ctx context.Context, key string, src storage.CopySource, o *storage.CopyOptions,
 ) (*storage.Attrs, error) {
@@ -249,8 +251,8 @@ func (b keyRefusingCore) CopyFrom(
 	return b.Core.CopyFrom(ctx, key, src, o)
 }
 
-// Sync with an inventory copies the objects that the inventory lists, and counts those that have
-// changed since.
+// With an inventory, Sync copies the objects that the inventory lists. It counts the objects that
+// have changed since.
 func TestSyncFromAnInventory(t *testing.T) {
 	bucket, inventory := newInventoriedBucket(t, "same", "changed", "gone", "new/1", "new/2")
 
@@ -348,15 +350,15 @@ func TestRemoveByInventoryKeepsChanges(t *testing.T) {
 			newReport(t, bucket).write(t, reports)
 			inventory := openInventory(t, bucket, reports)
 
-			// A minute after the inventory, two objects are written again, one of them with the same bytes and revision.
-			// Another one is removed, and a new one appears.
+			// A minute after the inventory was taken, two objects are written again. One of them
+			// keeps its bytes and its revision. Another object is removed, and a new one appears.
 			clockOffset.Store(int64(time.Minute))
 			put(t, bucket, "old/changed", "old/Changed")
 			put(t, bucket, "old/again", "old/again")
 			require.NoError(t, bucket.Remove(t.Context(), "old/gone"))
 			put(t, bucket, "old/later", "")
 
-			// A dry run counts the five objects of old/ in the inventory.
+			// A dry run counts the five objects below old/ that the inventory lists.
 			report, err := tt.job(t.Context(), bucket, transfer.WithInventory(inventory), transfer.WithDryRun())
 			require.NoError(t, err)
 			require.EqualValues(t, 5, report.Deleted)
@@ -410,8 +412,8 @@ func newUnversionedBucket(t *testing.T, config s3server.Config) (storage.Service
 	return account, bucket
 }
 
-// newVersionedInventory returns a bucket with three versions each of "a" and of "b", which is removed. It also returns
-// the inventory of all versions.
+// newVersionedInventory returns a bucket with three versions each of "a" and "b". The object "b" is
+// removed after that. It also returns the inventory of all versions.
 func newVersionedInventory(t *testing.T) (storage.Bucket, *transfer.Inventory) {
 	t.Helper()
 	account, bucket := newUnversionedBucket(t, s3server.Config{})
@@ -428,12 +430,13 @@ func newVersionedInventory(t *testing.T) (storage.Bucket, *transfer.Inventory) {
 	return bucket, openInventory(t, bucket, reports)
 }
 
-// Expire removes the old versions that an inventory lists, except those that are current by now.
+// Expire removes the old versions that an inventory lists. It keeps those that have become current
+// since.
 func TestExpireByInventory(t *testing.T) {
 	bucket, inventory := newVersionedInventory(t)
 	require.Equal(t, collectEntries(t, bucket.List(t.Context())), collectEntries(t, inventory.List(t.Context())))
 
-	// "b" is brought back: its newest version is current again.
+	// The object "b" is brought back: its newest version is current again.
 	_, err := transfer.Undelete(t.Context(), bucket)
 	require.NoError(t, err)
 
@@ -514,8 +517,8 @@ func openReport(t *testing.T, bucket storage.Bucket, report *s3Report) error {
 	return err
 }
 
-// syncFromReport opens the inventory of a report, which succeeds, and returns the error of a job that reads it. It
-// requires that no temporary file is left.
+// syncFromReport opens the inventory of a report, and requires that this succeeds. It returns the
+// error of a job that reads the inventory, and requires that no temporary file is left.
 func syncFromReport(t *testing.T, bucket storage.Bucket, report *s3Report) error {
 	t.Helper()
 	dir := t.TempDir()
@@ -537,13 +540,14 @@ func requireEmptyDir(t *testing.T, dir string) {
 	require.Empty(t, entries)
 }
 
-// An inventory that is damaged, or not that of the bucket, is refused, and no temporary file is left.
+// An inventory is refused if it is damaged, or is not that of the bucket. No temporary file is
+// left.
 func TestInventoryHostile(t *testing.T) {
 	bucket := newServerBucket(t, s3server.Config{}, "aws")
 	put(t, bucket, "a", "a")
 	put(t, bucket, "b", "b")
 
-	// OpenInventory refuses a manifest in which one field has another value.
+	// OpenInventory refuses a manifest in which one field has a wrong value.
 	fileWithoutChecksum := []map[string]any{{"key": "x", "size": 5}}
 	manifests := []struct {
 		name     string
@@ -668,7 +672,7 @@ func TestInventoryHostile(t *testing.T) {
 		require.ErrorContains(t, err, "checksum of the manifest")
 	})
 
-	// A job refuses data files that are no complete table, although their checksums are right.
+	// A job refuses data files that are not a complete table, although their checksums are right.
 	const fieldBytes = 64 << 20
 	contents := []struct {
 		name     string
@@ -764,10 +768,12 @@ func (b meteredBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// A busyStore delivers the manifest of an inventory. For the moment, it delivers no bytes of the data files.
+// A busyStore returns the manifest of an inventory. When the data files are read, it fails with a
+// temporary error.
 type busyStore struct{ driver.Driver }
 
-// Get reads an object. The body of a file of rows fails with a temporary error.
+// Get reads an object. If the object is a data file of the inventory, its body fails with a
+// temporary error.
 func (d busyStore) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	attrs, body, err := d.Driver.Get(ctx, r)
 	if err != nil || !strings.HasSuffix(r.Key, ".gz") {
@@ -784,7 +790,8 @@ func (d busyStore) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attr
 
 // A job returns the error of the inventory's store if it cannot read the inventory.
 func TestInventoryReadFails(t *testing.T) {
-	// The store of the inventory is busy when the job reads the report, and its hint is "wait".
+	// When the job reads a data file of the inventory, the store of the inventory is busy. The
+	// error has the hint "wait".
 	bucket := newServerBucket(t, s3server.Config{}, "aws")
 	busy := busyStore{memstore.NewDriver(memstore.Config{})}
 	reports := engine.New(busy, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
@@ -801,8 +808,8 @@ func TestInventoryReadFails(t *testing.T) {
 	require.Equal(t, "wait", storageErr.Hint)
 }
 
-// A job stops reading a file of an inventory that is larger than the manifest, the list of the inventory's files, says.
-// Otherwise, it could fill the disk.
+// The manifest of an inventory lists its files and their sizes. If a file is larger than that, a
+// job stops reading it. Otherwise, the file could fill the disk.
 func TestInventoryFileTooLarge(t *testing.T) {
 	const (
 		fileBytes = 8 << 20
@@ -831,7 +838,8 @@ func TestInventoryFileTooLarge(t *testing.T) {
 	require.Less(t, disk.read, maxRead)
 }
 
-// OpenInventory refuses an inventory that belongs to another bucket, and a bucket for which it cannot find that out.
+// OpenInventory refuses an inventory that belongs to another bucket. It also refuses a bucket if it
+// cannot find out whether the inventory belongs to that bucket.
 func TestInventoryOfAnotherProvider(t *testing.T) {
 	reports := memstore.New()
 	(&s3Report{schema: schema}).write(t, reports)
@@ -855,8 +863,8 @@ func TestInventoryOfAnotherProvider(t *testing.T) {
 	})
 }
 
-// OpenInventory fails with ObjectNotFound if the inventory has no manifest, or no checksum, because it is
-// then incomplete.
+// An inventory without a manifest or without a checksum is incomplete. OpenInventory fails with
+// ObjectNotFound for it.
 func TestInventoryWithoutChecksum(t *testing.T) {
 	bucket := newServerBucket(t, s3server.Config{}, "aws")
 
@@ -876,13 +884,14 @@ func TestInventoryWithoutChecksum(t *testing.T) {
 	})
 }
 
-// A renamedDriver is a driver in memory that claims to be another provider's.
+// A renamedDriver is a driver in memory that claims to be that of another provider.
 type renamedDriver struct {
 	driver.Driver
 	provider string
 }
 
-// Describe returns the description of a bucket named "photos" of the provider. For Azure, it is in an account.
+// Describe returns the description of the provider's bucket "photos". For Azure, this bucket is in
+// the account "acme".
 func (c renamedDriver) Describe() driver.Description {
 	d := c.Driver.Describe()
 	d.Provider = c.provider
@@ -927,7 +936,8 @@ func (r googleReport) newBucket(t *testing.T) storage.Bucket {
 	return reports
 }
 
-// googleRows returns the rows of the report of a bucket, with a header. The last row is that of a removed object.
+// googleRows returns the rows of the report of a bucket, with a header. The last row is for a
+// removed object.
 func googleRows(t *testing.T, bucket storage.Bucket) [][]string {
 	t.Helper()
 	rows := [][]string{{"bucket", "name", "size", "timeCreated", "generation", "timeDeleted"}}
@@ -945,7 +955,7 @@ func googleRows(t *testing.T, bucket storage.Bucket) [][]string {
 	return append(rows, []string{"photos", "old", "1", "2026-01-01T00:00:00Z", "1", "2026-01-02T00:00:00Z"})
 }
 
-// OpenInventory reads the reports of Google, whose generations are the revisions.
+// OpenInventory reads the reports of Google. The revisions are the generations in these reports.
 func TestInventoryOfGoogle(t *testing.T) {
 	keys := []string{"a,\"b\"", "c", "d+e"}
 	bucket := newBucketOfProvider("gcs")
@@ -1102,7 +1112,8 @@ func TestInventoryOfAzure(t *testing.T) {
 		require.ErrorContains(t, err, "must be that of blobs")
 	})
 
-	// The report may name another endpoint of the account, or a domain of the user.
+	// The report may name another endpoint of the same account, or a domain that the user has
+	// chosen for it.
 	for _, endpoint := range []string{
 		"https://acme-secondary.blob.core.windows.net",
 		"https://acme.z13.blob.storage.azure.net",
@@ -1125,7 +1136,8 @@ func TestInventoryOfAzure(t *testing.T) {
 	})
 }
 
-// writeParquetReport writes an inventory into reports. The inventory has one Parquet file with the content "columns".
+// writeParquetReport writes an inventory of the bucket into the bucket reports. The inventory has
+// one Parquet file with the content "columns".
 func writeParquetReport(t *testing.T, bucket storage.Lister, reports storage.Bucket) {
 	t.Helper()
 	report := newReport(t, bucket)
@@ -1134,7 +1146,8 @@ func writeParquetReport(t *testing.T, bucket storage.Lister, reports storage.Buc
 	report.write(t, reports)
 }
 
-// A table reader, a function that the caller supplies, reads the files of an inventory in another format than CSV.
+// If the files of an inventory are not CSV, a table reader reads them. This is a function that the
+// caller supplies.
 func TestTableReaderReadsOtherFormats(t *testing.T) {
 	bucket := newServerBucket(t, s3server.Config{}, "aws")
 	put(t, bucket, "a+b", "a")
@@ -1167,7 +1180,7 @@ func TestTableReaderYieldsTooFewValues(t *testing.T) {
 	reports := memstore.New()
 	writeParquetReport(t, bucket, reports)
 
-	// A row has more columns than the bucket and the key.
+	// A row of the inventory has more columns than the two that the reader yields.
 	reader := func(context.Context, io.ReaderAt, int64, []string) iter.Seq2[[]string, error] {
 		return func(yield func([]string, error) bool) {
 			yield([]string{"photos", "a+b"}, nil)

@@ -41,10 +41,11 @@ func (s nullStore) remove(opts ...storage.RemoveOption) {
 // removeCurrent removes the current version, so that the one before it is current again.
 func (s nullStore) removeCurrent() { s.remove(storage.WithVersion(currentVersion(s.T, s.b))) }
 
-// S3 names a version "null" if it is written while versioning is off. The next such version replaces it, so the "null"
-// version that an inventory lists may be another one by now. Expire does not remove it then.
+// S3 names a version "null" if it is written while versioning is off. The next such version
+// replaces it. So the "null" version that an inventory lists may have been replaced by another one
+// since. Expire does not remove the new one.
 func TestInventoryVersionNameUsedAgain(t *testing.T) {
-	// The object has two versions, of which "null" is the old one.
+	// The object has two versions. The old one is named "null".
 	nullIsOld := func(s nullStore) {
 		s.put("1")
 		s.setVersioning(true)
@@ -156,8 +157,8 @@ func TestInventoryVersionNameUsedAgain(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// Expire removes versions that are older than this age at this time, from the time of this machine: those of more
-			// than a minute ago.
+			// Expire runs as if at the time expireAt from now, and removes old versions that are
+			// older than age. So it removes those that were replaced more than a minute ago.
 			const age, expireAt = 11 * time.Minute, 10 * time.Minute
 			const longAgo = -14 // minutes
 
@@ -168,8 +169,8 @@ func TestInventoryVersionNameUsedAgain(t *testing.T) {
 			}})
 			s := nullStore{T: t, account: account, b: b, minutes: &minutes}
 
-			// Without versioning, the second write replaces the first one. The inventory is taken after the changes of
-			// "before".
+			// Without versioning, the second write replaces the first one. The inventory is taken
+			// after the changes that tt.before makes.
 			s.put("0")
 			s.put("0")
 			tt.before(s)
@@ -202,7 +203,8 @@ func currentVersion(t *testing.T, b storage.Bucket) string {
 	return attrs.Version
 }
 
-// versionContents returns the contents of all versions, the newest first: "" is that of a delete marker.
+// versionContents returns the contents of all versions, the newest first. For a delete marker, the
+// content is "".
 func versionContents(t *testing.T, b storage.Bucket) (contents []string) {
 	t.Helper()
 	for v, err := range storage.Versions(t.Context(), b) {

@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// newGeneratedInventory returns a bucket without objects, and an inventory that says that it has n of them: three
-// quarters are in one folder. The rows are in no order.
+// newGeneratedInventory returns a bucket without objects, and an inventory that lists n objects for
+// it. Three quarters of these are in one folder. The rows are in no order.
 func newGeneratedInventory(t *testing.T, n int) (storage.Bucket, *transfer.Inventory) {
 	t.Helper()
 	const prime = 7919 // its multiples modulo n are all numbers below n, in no order
@@ -33,7 +33,8 @@ func newGeneratedInventory(t *testing.T, n int) (storage.Bucket, *transfer.Inven
 	return b, openInventory(t, b, reports)
 }
 
-// WithShard with an inventory divides the keys into successive ranges whose sizes differ by at most a tenth.
+// With an inventory, WithShard divides the keys into successive ranges. The sizes of the ranges
+// differ by at most a tenth.
 func TestInventoryShardsAreOfEqualSize(t *testing.T) {
 	const shards = 6
 	count := testserver.Sample(12_000, 60_000)
@@ -41,7 +42,7 @@ func TestInventoryShardsAreOfEqualSize(t *testing.T) {
 
 	var allKeys []string
 	for shard := range shards {
-		// The destination is empty, so each key of the shard is a difference.
+		// The destination is empty, so each key of the shard counts as a difference.
 		var keys []string
 		collect := func(d transfer.Difference) {
 			keys = append(keys, d.Key)
@@ -80,8 +81,8 @@ func TestInventoryMoreShardsThanObjects(t *testing.T) {
 	}
 }
 
-// Each shard of an inventory lists only its range of the destination. All shards together list it little more than
-// once.
+// With an inventory, each shard lists only its range of the destination. All shards together list
+// the destination little more than once.
 func TestInventoryShardsListOnlyTheirRange(t *testing.T) {
 	const keys, shards = 8000, 4
 	b, inventory := newGeneratedInventory(t, keys)

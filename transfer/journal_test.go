@@ -18,7 +18,8 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// A job with WithJournal, which records each finished file in an object, continues where it was interrupted.
+// With WithJournal, a job records each finished file in an object, the journal. If the job is
+// interrupted, the next run continues there.
 func TestWithJournalContinues(t *testing.T) {
 	const (
 		files     = 60
@@ -26,7 +27,7 @@ func TestWithJournalContinues(t *testing.T) {
 		stopAfter = 25
 	)
 
-	// Each file contains its name, such as "01/12".
+	// The content of each file is its name, such as "01/12".
 	keys := make([]string, files)
 	texts := map[string]string{}
 	for i := range keys {
@@ -72,8 +73,8 @@ func TestWithJournalContinues(t *testing.T) {
 	}
 }
 
-// A journal records how far a job has come. It does not pass a file that failed, so that the next run transfers this
-// file.
+// A journal records how far a job has come. It does not go past a file that failed, so the next run
+// transfers this file.
 func TestWithJournalStopsAtAFailure(t *testing.T) {
 	src := newFilledBucket(t, []string{"a", "b", "c", "d"})
 	failSecond := faults.New(faults.Fail(faults.Put).Nth(2))
@@ -86,12 +87,12 @@ func TestWithJournalStopsAtAFailure(t *testing.T) {
 	require.Error(t, err)
 	require.EqualValues(t, 3, report.Transferred)
 
-	// Its journal does not pass "b".
+	// The journal does not go past "b".
 	text, _, err := storage.ReadAll(t.Context(), journals, "j")
 	require.NoError(t, err)
 	require.Contains(t, string(text), `"after":"YQ=="`, "the last key is a, which is YQ== in base64")
 
-	// Only a job with the same options can continue.
+	// Only a job with the same options can continue with this journal.
 	_, err = transfer.Copy(t.Context(), dst, src, append(opts, transfer.WithExclude("x"))...)
 	require.ErrorIs(t, err, storage.InvalidArgument, "a job with other options")
 
@@ -104,7 +105,7 @@ func TestWithJournalStopsAtAFailure(t *testing.T) {
 
 // A job with WithDelete begins at the first key despite its journal, because it must know all files.
 func TestWithJournalAndDeleteBeginsAgain(t *testing.T) {
-	// By this journal, the job is done with all keys up to "z", which is "eg==" in base64.
+	// According to this journal, the job is done with all keys up to "z". In base64, "z" is "eg==".
 	const job = `prefix \"\" include [] exclude [] size 0-0 shard 0/0 ` +
 		`checksum false size only false missing only false links false move false`
 	journals := memstore.New()
@@ -170,7 +171,7 @@ func (j *journaledJob) sync(ctx context.Context, opts ...transfer.Option) error 
 	return err
 }
 
-// interrupt runs the job, and cancels it after some changes.
+// interrupt runs the job, and cancels it after the given number of changes.
 func (j *journaledJob) interrupt(changes int) {
 	ctx, cancel := context.WithCancel(j.t.Context())
 	defer cancel()
@@ -196,8 +197,8 @@ func (j *journaledJob) changeJournal(change func(fields map[string]any)) {
 	put(j.t, j.journals, nightlyJournal, string(text))
 }
 
-// A journal, by which an interrupted job continues, is valid only in its own bucket, and only until the job has ended.
-// With an invalid journal, the job begins again.
+// An interrupted job continues by its journal. A journal is valid only in its own bucket, and only
+// until the job has ended. With an invalid journal, the job begins again.
 func TestWithJournalOfAnotherPlaceOrTime(t *testing.T) {
 	tests := []struct {
 		name          string
@@ -252,13 +253,13 @@ func TestWithJournalOfAnotherPlaceOrTime(t *testing.T) {
 	for _, tt := range tests {
 		for kind, journals := range newVersionedStores(t) {
 			t.Run(kind+", "+tt.name, func(t *testing.T) {
-				// The job is interrupted after three changes, and has then copied "a".
+				// The job is interrupted after three changes. It has copied "a" by then.
 				src := newFilledBucket(t, []string{"a", "b", "c", "d", "e"})
 				j := &journaledJob{t: t, dst: memstore.New(), src: src, journals: journals}
 				j.interrupt(3)
 				tt.change(j)
 
-				// Only a job that begins again copies the later change of "a".
+				// A job copies the later change of "a" only if it begins again.
 				put(t, src, "a", "changed")
 				require.NoError(t, j.sync(t.Context()))
 				if tt.wantContinued {
@@ -271,10 +272,10 @@ func TestWithJournalOfAnotherPlaceOrTime(t *testing.T) {
 	}
 }
 
-// A repeated job refuses its journal if it would now select more files, but accepts a later time of
-// WithModifiedAfter.
+// A repeated job refuses its journal if it would now select more files. It accepts the journal with
+// a later time of WithModifiedAfter.
 func TestWithJournalSelectsMoreFiles(t *testing.T) {
-	// Only "c", "d" and "e" are newer than the time that is named between.
+	// Only "c", "d" and "e" are newer than the time in the variable between.
 	src := newFilledBucket(t, []string{"a", "b"})
 	time.Sleep(time.Millisecond)
 	between := time.Now()
@@ -319,8 +320,9 @@ func TestWithJournalSelectsMoreFiles(t *testing.T) {
 	require.ElementsMatch(t, []string{"c", "d", "e"}, keysOf(contents(t, dst)))
 }
 
-// If a layer such as a mirror is added between two runs, the job refuses the journal of the first run.
-// Otherwise it would skip the files of that run, and they would be in only one store of the mirror.
+// If a layer such as a mirror is added between two runs, the second run refuses the journal.
+// Otherwise it would skip the files of the first run, and these would be in only one store of the
+// mirror.
 func TestWithJournalAndLayers(t *testing.T) {
 	second := memstore.New()
 	mirrored, err := mirror.New(second, mirror.Config{})

@@ -24,15 +24,16 @@ import (
 const (
 	// kills is how often a job is killed before it may finish.
 	kills = 20
-	// A job is killed after at most killWithin files. Some jobs have begun the download by then, and none has finished
-	// it.
+	// A job is killed after at most killWithin files. By then, some jobs have begun their download,
+	// and no job has finished it.
 	killWithin = 30
-	// killLater is the longest additional time before a job is killed, so that it is in the middle of files.
+	// killLater is the longest additional time before a job is killed. Because of it, kills come in
+	// the middle of files.
 	killLater = 2 * time.Millisecond
 )
 
-// A killedJob is a directory with a tree that killed processes upload to a local bucket and download again. It also has
-// the bucket and the downloaded tree.
+// A killedJob is a directory with a tree of files. Processes upload this tree to a local bucket and
+// download it again, and are killed. The directory also has the bucket and the downloaded tree.
 type killedJob string
 
 func (k killedJob) tree() string   { return filepath.Join(string(k), "tree") }
@@ -40,7 +41,7 @@ func (k killedJob) bucket() string { return filepath.Join(string(k), "bucket") }
 func (k killedJob) down() string   { return filepath.Join(string(k), "down") }
 func (k killedJob) log() string    { return filepath.Join(string(k), "log") }
 
-// runKilled reports that it starts, runs the job, and logs each transferred file.
+// runKilled runs the job of a killedJob. The job logs each transferred file.
 func runKilled(dir string) error {
 	k := killedJob(dir)
 	log, err := os.OpenFile(k.log(), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
@@ -50,8 +51,9 @@ func runKilled(dir string) error {
 	return k.run(log)
 }
 
-// run uploads the tree and downloads it again. It logs each transferred file. It also prints a line when it begins and
-// after each file, so that the parent process can kill it at that moment.
+// run uploads the tree and downloads it again. It logs each transferred file. When it begins, and
+// after each file, it also prints a line. By these lines, the parent process can choose a moment to
+// kill it.
 func (k killedJob) run(log *os.File) error {
 	b, err := local.Open(k.bucket(), local.Config{Create: true})
 	if err != nil {
@@ -74,7 +76,7 @@ func (k killedJob) run(log *os.File) error {
 	return err
 }
 
-// A job that is killed again and again ends with a complete result when it may finish.
+// A job is killed again and again. When it may finish at last, its result is complete.
 func TestJobKilledIsRepeated(t *testing.T) {
 	testserver.Slow(t)
 
@@ -87,7 +89,7 @@ func TestJobKilledIsRepeated(t *testing.T) {
 	}
 	writeFiles(t, k.tree(), files)
 
-	// Kill the job at random moments, of which some must be in its upload.
+	// Kill the job at random moments. Some of these must be in its upload.
 	interrupted := map[string]int{} // kills in the upload ("up") and in the download ("down")
 	for range kills {
 		afterFiles := seed.IntN(killWithin)
@@ -102,7 +104,7 @@ func TestJobKilledIsRepeated(t *testing.T) {
 	}
 	require.Positive(t, interrupted["up"])
 
-	// Then let it finish.
+	// Then let the job finish.
 	output, err := k.command(t).CombinedOutput()
 	require.NoError(t, err, string(output))
 	want := fingerprints(t, k.tree())
@@ -142,8 +144,9 @@ func (k killedJob) command(t *testing.T) *exec.Cmd {
 	return cmd
 }
 
-// startAndKill starts the job in a process, waits until it has transferred this number of files and for the delay, and
-// kills the process. It returns false if the process ended before.
+// startAndKill starts the job in a process. It waits until the process has transferred this number
+// of files, waits for the delay, and kills the process. It returns false if the process had already
+// ended.
 func (k killedJob) startAndKill(t *testing.T, files int, delay time.Duration) bool {
 	t.Helper()
 	cmd := k.command(t)
@@ -165,8 +168,8 @@ func (k killedJob) startAndKill(t *testing.T, files int, delay time.Duration) bo
 	return cmd.Wait() != nil
 }
 
-// way returns the direction in which the job was last at work: "up" or "down". It is the first word of a line of the
-// log.
+// way returns the direction in which the job worked last: "up" or "down". The log has it as the
+// first word of a line.
 func (k killedJob) way(t *testing.T) string {
 	t.Helper()
 	log, err := os.ReadFile(k.log())
@@ -176,7 +179,8 @@ func (k killedJob) way(t *testing.T) string {
 	return way
 }
 
-// requireTransferredOnce requires that the log, to which all processes write, has no transfer of a file twice.
+// requireTransferredOnce requires that no file was transferred twice. All processes write their
+// transfers to one log.
 func (k killedJob) requireTransferredOnce(t *testing.T) {
 	t.Helper()
 	log, err := os.ReadFile(k.log())

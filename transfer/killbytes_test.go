@@ -25,11 +25,12 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// largeKills makes the tests of killed transfers use files of 200 and 400 MB, too.
+// largeKills names an environment variable. If it is set, killed transfers also use files of 200
+// and 400 MB.
 const largeKills = "OMNIBUCKET_LARGE_KILLS"
 
-// A countedJob is a directory for the transfer of a large file from or to an S3 server. The process that transfers is
-// killed, and the server counts bytes.
+// A countedJob is a directory for the transfer of a large file from or to an S3 server. The process
+// that transfers the file is killed, and the server counts the bytes.
 type countedJob string
 
 func (c countedJob) tree() string   { return filepath.Join(string(c), "tree") }
@@ -37,7 +38,8 @@ func (c countedJob) down() string   { return filepath.Join(string(c), "down") }
 func (c countedJob) kept() string   { return filepath.Join(string(c), "kept") }
 func (c countedJob) server() string { return filepath.Join(string(c), "server") }
 
-// countedWays are the two transfers. The upload has WithResume, and everything else has its default.
+// countedWays are the two transfers. The upload has WithResume, and all other options have their
+// defaults.
 var countedWays = map[string]func(ctx context.Context, c countedJob, b storage.Bucket) error{
 	"upload": func(ctx context.Context, c countedJob, b storage.Bucket) error {
 		_, err := transfer.Upload(ctx, b, c.tree(), transfer.WithResume(c.kept()))
@@ -58,7 +60,7 @@ var countedWays = map[string]func(ctx context.Context, c countedJob, b storage.B
 	},
 }
 
-// runCounted runs one transfer. Its argument is a name in countedWays, a colon and the directory.
+// runCounted runs one transfer. The text job has a name in countedWays, a colon and the directory.
 func runCounted(job string) error {
 	way, dir, _ := strings.Cut(job, ":")
 	c := countedJob(dir)
@@ -95,8 +97,8 @@ func openCounted(ctx context.Context, endpoint string) (storage.Bucket, error) {
 	})
 }
 
-// A countingServer counts the bytes of bodies in both directions. When the count is at, it sends on the channel
-// reached.
+// A countingServer counts the bytes of bodies in both directions. When it has counted as many as
+// the field at says, it sends to the channel reached.
 type countingServer struct {
 	http.Handler
 	bytes   atomic.Int64
@@ -147,7 +149,8 @@ type countedResponse struct {
 	s *countingServer
 }
 
-// Write counts the bytes of a response. It writes a large one in pieces, so that it counts bytes as they are sent.
+// Write counts the bytes of a response. It writes a large response in pieces, and counts the bytes
+// of each piece when they are sent.
 func (w *countedResponse) Write(p []byte) (written int, err error) {
 	const pieceBytes = 64 << 10
 	for len(p) > 0 && err == nil {
@@ -160,8 +163,8 @@ func (w *countedResponse) Write(p []byte) (written int, err error) {
 	return written, err
 }
 
-// After a job was killed in the middle of a large file, the next one transfers at most a tenth of the file again, or
-// 16 MiB if that is more. No temporary files remain.
+// A job is killed in the middle of a large file. The next job transfers at most a tenth of the file
+// again, or 16 MiB if that is more. No temporary files remain.
 func TestJobKilledLosesLittle(t *testing.T) {
 	testserver.Slow(t)
 	const alwaysAllowed = 16 << 20 // bytes
@@ -174,7 +177,7 @@ func TestJobKilledLosesLittle(t *testing.T) {
 			// The job is killed in the middle of the file, and near its end.
 			for _, percent := range []int64{45, 94} {
 				t.Run(fmt.Sprintf("%s of %d MB at %d %%", way, size/1e6, percent), func(t *testing.T) {
-					// Kill the transfer after so many bytes, and let another process repeat it.
+					// Kill the transfer after killAfter bytes, and let another process repeat it.
 					killAfter := size * percent / 100
 					repeated := killOnce(t, way, size, killAfter)
 					require.LessOrEqual(t, repeated, max(alwaysAllowed, size/10))
@@ -184,7 +187,8 @@ func TestJobKilledLosesLittle(t *testing.T) {
 	}
 }
 
-// killOnce kills a transfer after so many bytes, and repeats it. It returns how many bytes were transferred twice.
+// killOnce kills a transfer after killAfter bytes, and repeats it. It returns how many bytes were
+// transferred twice.
 func killOnce(t *testing.T, way string, size, killAfter int64) (again int64) {
 	t.Helper()
 	c := countedJob(t.TempDir())
@@ -246,7 +250,7 @@ func (c countedJob) command(t *testing.T, way string) *exec.Cmd {
 	return cmd
 }
 
-// newLargeFile makes a file whose megabytes differ.
+// newLargeFile makes a file of which no two megabytes are equal.
 func newLargeFile(t *testing.T, c countedJob, size int64) (path string) {
 	t.Helper()
 	path = filepath.Join(c.tree(), "large")

@@ -22,14 +22,15 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// A keeping is a store that keeps what is removed.
+// A keeping is a store that keeps removed objects.
 type keeping struct {
 	name         string
 	withoutLayer storage.Bucket                    // the store itself
 	open         func(driver.Layer) storage.Bucket // opens the store with a layer
 }
 
-// newKeepingStores returns a bucket in memory and one in a directory, each with versions and with soft delete.
+// newKeepingStores returns a bucket in memory and one in a directory, each twice: with versions,
+// and with soft delete.
 func newKeepingStores(t *testing.T) (all []keeping) {
 	t.Helper()
 	ways := []struct {
@@ -60,8 +61,8 @@ func newKeepingStores(t *testing.T) (all []keeping) {
 	return all
 }
 
-// When an overlay is no longer in use, its markers and tombstones are left. Undelete and RestoreAt do not restore these
-// as objects.
+// When an overlay is no longer in use, its markers and tombstones are left in the new store.
+// Undelete and RestoreAt do not restore them as objects.
 func TestUndeleteKeepsOverlayMarkersAway(t *testing.T) {
 	for _, keepOld := range []bool{false, true} {
 		for _, store := range newKeepingStores(t) {
@@ -85,7 +86,8 @@ func TestUndeleteKeepsOverlayMarkersAway(t *testing.T) {
 				_, err = overlay.Finish(t.Context(), overlaid, overlay.FinishConfig{RemoveTombstones: true})
 				require.NoError(t, err)
 
-				// The store itself has lost two objects: "written" and "removed after it moved".
+				// Without the layer, Undelete finds two removed objects: "written" and "removed
+				// after it moved".
 				report, err := transfer.Undelete(t.Context(), store.withoutLayer)
 				require.NoError(t, err)
 				require.EqualValues(t, 2, report.Transferred)
@@ -96,7 +98,7 @@ func TestUndeleteKeepsOverlayMarkersAway(t *testing.T) {
 				}
 				require.Equal(t, want, contents(t, store.withoutLayer))
 
-				// Only a store with versions can go back to a moment.
+				// Only a store with versions can be restored to an earlier time.
 				if storage.Supports(store.withoutLayer, storage.Versioning) && strings.HasPrefix(store.name, "versions") {
 					_, err = transfer.RestoreAt(t.Context(), store.withoutLayer, time.Now())
 					require.NoError(t, err)
@@ -107,17 +109,18 @@ func TestUndeleteKeepsOverlayMarkersAway(t *testing.T) {
 	}
 }
 
-// While an overlay moves objects from an old store to a new one, it writes small markers into the new store. RestoreAt
-// of the new store never brings back a marker, at whatever time of the move.
+// While an overlay moves objects from an old store to a new one, it writes small markers into the
+// new store. RestoreAt of the new store never brings back a marker, whatever the time during the
+// move.
 func TestRestoreAtOfAnOverlay(t *testing.T) {
-	// The stores keep what is removed: some as versions, and the others by soft delete.
+	// Some of these stores keep removed objects as versions, and the others by soft delete.
 	for _, newStore := range newKeepingStores(t) {
 		keepsVersions := strings.HasPrefix(newStore.name, "versions")
 		if !keepsVersions {
 			continue // RestoreAt needs versions
 		}
 		t.Run(newStore.name, func(t *testing.T) {
-			// The overlay moves a photo to the new store, and then removes it.
+			// The overlay moves a photo to the new store. After that, the photo is removed.
 			oldStore := memstore.New()
 			put(t, oldStore, "photo", "the photo")
 			layer, err := overlay.New(oldStore, overlay.Config{})
@@ -147,7 +150,8 @@ func TestRestoreAtOfAnOverlay(t *testing.T) {
 	}
 }
 
-// Undelete does not restore the notes of a mirror, the objects with which it records what it is about to write.
+// The notes of a mirror are objects that record what it is about to write. Undelete does not
+// restore notes.
 func TestUndeleteKeepsMirrorNotesAway(t *testing.T) {
 	for _, store := range newKeepingStores(t) {
 		t.Run(store.name, func(t *testing.T) {
@@ -205,14 +209,14 @@ func TestJobsLeaveOutTheObjectsOfLayers(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{note: "text", tombstone: "text", clock: "text"}, contents(t, src))
 
-	// With the prefix of the notes, Remove removes them.
+	// With WithPrefix and the prefix of the notes, Remove removes the notes.
 	_, err = transfer.Remove(t.Context(), src, transfer.WithPrefix(mirror.NotesPrefix))
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{tombstone: "text", clock: "text"}, contents(t, src))
 }
 
-// An interrupted removal through an overlay leaves a marker in its new store. A job that copies only this store does
-// not replace the file in its destination by the marker.
+// An interrupted removal through an overlay leaves a marker in the overlay's new store. A job that
+// copies only this store does not replace a file at its destination by the marker.
 func TestJobsLeaveOutTheMarkersOfAnOverlay(t *testing.T) {
 	for _, kind := range []string{"bucket", "directory"} {
 		t.Run(kind, func(t *testing.T) {
@@ -226,12 +230,13 @@ func TestJobsLeaveOutTheMarkersOfAnOverlay(t *testing.T) {
 			d := memstore.NewDriver(memstore.Config{})
 			require.Error(t, engine.New(d, driver.WithLayer(layer), noRetries).Remove(t.Context(), "photo"))
 
-			// Without the layer, the new store has the marker, and an object that only has the size of one.
+			// Without the layer, the new store has the marker, and an object that only has the same
+			// size as a marker.
 			newStore := engine.New(d)
 			markerSize := int(objectkey.OverlayMarkerSize("like a marker"))
 			put(t, newStore, "like a marker", strings.Repeat("x", markerSize))
 
-			// The destination has a copy of the object from before its removal.
+			// The destination has a copy of the object from the time before the removal.
 			dir := newTree(t, map[string]string{"photo": "the photo"})
 			b := memstore.New()
 			put(t, b, "photo", "the photo")
@@ -245,7 +250,8 @@ func TestJobsLeaveOutTheMarkersOfAnOverlay(t *testing.T) {
 			require.EqualValues(t, 1, report.Ignored, "the marker")
 			require.EqualValues(t, 1, report.Transferred, "the object with its size")
 
-			// Both copies are intact: that of this destination, and the other one, which the job does not touch.
+			// The copy at the destination is intact. So is the other copy, which the job does not
+			// touch.
 			photo, err := os.ReadFile(filepath.Join(dir, "photo"))
 			require.NoError(t, err)
 			require.Equal(t, "the photo", string(photo))

@@ -17,7 +17,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// An outage is a bucket whose responses are lost for a while.
+// An outage is a bucket that does not respond for a while.
 type outage struct {
 	storage.Core
 	writesArrive bool // whether uploads are stored all the same
@@ -57,8 +57,9 @@ func (o *outage) Download(ctx context.Context, key string, opts *storage.Downloa
 	return o.Core.Download(ctx, key, opts)
 }
 
-// Every holds a lease, an object in a bucket, while its job runs. If the bucket does not respond for less time than the
-// lease lasts, the job continues. After a longer outage, or if another process took the lease, Every cancels the job.
+// Every holds a lease, which is an object in a bucket, while its job runs. If the bucket does not
+// respond for a time shorter than the lease, the job continues. After a longer outage, or if
+// another process took the lease, Every cancels the job.
 func TestEveryLeaseSurvivesAnOutage(t *testing.T) {
 	const (
 		beforeOutage = 14 * time.Second // from the start of the job
@@ -149,7 +150,7 @@ func TestEveryRenewsItsLease(t *testing.T) {
 		})
 		time.Sleep(500 * time.Millisecond) // the first process has the lease now
 
-		// Another process waits for the lease, at first while the job still runs.
+		// Another process waits for the lease. When it begins to wait, the first job still runs.
 		secondCtx, cancelSecond := context.WithTimeout(t.Context(), time.Hour)
 		defer cancelSecond()
 		var secondStart time.Time
@@ -169,8 +170,9 @@ func TestEveryRenewsItsLease(t *testing.T) {
 	})
 }
 
-// A host with a wrong clock may have written the lease of a job. This neither stops the job on other hosts, nor starts it
-// too early. The leases of this test have the format of an earlier release, with times of the hosts.
+// A host with a wrong clock may have written the lease of a job. This neither stops the job on
+// other hosts, nor starts it too early. The leases in this test have the format of an earlier
+// release, which contains the times of hosts.
 func TestEveryIgnoresClocksOfHosts(t *testing.T) {
 	const (
 		interval  = time.Hour

@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// To find out whether two buckets are the same, a job stores a small object for a moment. A killed job may leave this
-// object. Other jobs do not transfer it.
+// To find out whether two buckets are the same, a job stores a small object for a moment. A killed
+// job may leave this object in its bucket. Other jobs do not transfer it.
 func TestJobLeavesOutQuestions(t *testing.T) {
 	srcFiles := map[string]string{
 		evidence.NewKey(""):        evidence.Text,
@@ -25,7 +25,7 @@ func TestJobLeavesOutQuestions(t *testing.T) {
 	dstQuestion := evidence.NewKey("")
 	dstFiles := map[string]string{dstQuestion: evidence.Text}
 
-	// The object that the destination already has stays, even with WithDelete.
+	// The small object that the destination already has stays, even with WithDelete.
 	want := map[string]string{
 		"a":                        "a",
 		"omnibucket-question-mine": "mine",
@@ -54,7 +54,7 @@ func TestJobLeavesOutQuestions(t *testing.T) {
 	}
 }
 
-// A source that contains only what a killed job has left counts as empty.
+// If a source contains only the small object that a killed job has left, it counts as empty.
 func TestJobCountsNoQuestionAsAFile(t *testing.T) {
 	src, _ := newEndWith(t, "directory", map[string]string{evidence.NewKey(""): evidence.Text})
 	dst, _ := newEndWith(t, "bucket", map[string]string{"a": "a"})

@@ -16,8 +16,8 @@ import (
 // WithDelete keeps the copies of files below a broken link, because the files may still exist and the
 // link may be repaired.
 func TestWithLinksBroken(t *testing.T) {
-	// The destination has copies of files at and below the link "current", and of three that are not below it. The link
-	// is broken in the source.
+	// The link "current" is broken in the source. The destination has copies of files at and below
+	// this link, and of three files elsewhere.
 	remainingKeys := []string{"current", "current/index.html", "current/sub/x.html"}
 	removedKeys := []string{"current-old/x.html", "current.html", "releases/5/index.html"}
 	tests := []struct {
@@ -70,8 +70,8 @@ func TestWithLinksBroken(t *testing.T) {
 
 // With WithLinks, a path may go through at most three links.
 func TestWithLinksThreeAtMost(t *testing.T) {
-	// Each of the directories 0 to 4 has a link "next" to the following one, and 5 has a file. So the path
-	// 0/next/next/next/next/next/file would go through five links.
+	// The directories are 0 to 5. Each of 0 to 4 has a link "next" to the following one, and 5 has
+	// a file. So the path 0/next/next/next/next/next/file would go through five links.
 	dir := newTree(t, map[string]string{"d/file": "x", "5/file": "x"})
 	for i := range 5 {
 		require.NoError(t, os.Mkdir(filepath.Join(dir, fmt.Sprint(i)), 0o755))
@@ -82,7 +82,7 @@ func TestWithLinksThreeAtMost(t *testing.T) {
 	report, err := transfer.Upload(t.Context(), b, dir, transfer.WithLinks())
 	require.ErrorContains(t, err, "too many links")
 
-	// The file in 5 is stored under each path with up to three links.
+	// The file in the directory 5 is stored under each path with up to three links.
 	want := []string{"d/file", "5/file", "4/next/file", "3/next/next/file", "2/next/next/next/file"}
 	require.ElementsMatch(t, want, keysOf(contents(t, b)))
 
@@ -111,8 +111,8 @@ func TestWithLinksInACircle(t *testing.T) {
 	report, err := transfer.Upload(t.Context(), memstore.New(), top, transfer.WithLinks(), transfer.WithDryRun())
 	require.Error(t, err)
 
-	// A path goes through at most three links, and never twice to one directory. So there are paths to a directory with
-	// no link, one, two and three.
+	// A path goes through at most three links, and never twice to one directory. So a directory has
+	// paths with no link, with one, with two and with three. The sum counts these paths.
 	const pathsToADir = 1 + 5 + 5*4 + 5*4*3
 	require.Equal(t, int64(dirs*pathsToADir), report.Transferred)
 }
@@ -128,7 +128,8 @@ func TestWithResumeDirectoryIsSkipped(t *testing.T) {
 		// The link is another path to the directory of WithResume.
 		require.NoError(t, os.Symlink(".cache/job", filepath.Join(src, "link")))
 
-		// WithDelete keeps objects whose files would be in that directory, and removes the object "spare".
+		// WithDelete keeps objects whose files would be in the directory of WithResume, and removes
+		// the object "spare".
 		skippedKeys := []string{".cache/job/old", "link/old"}
 		b := newFilledBucket(t, append(skippedKeys, "spare"))
 
@@ -165,7 +166,7 @@ func TestWithResumeDirectoryIsSkipped(t *testing.T) {
 	})
 }
 
-// Reports and errors escape the control characters of names, so that a name cannot send commands to a
+// Reports and errors escape the control characters of names. So a name cannot send commands to a
 // terminal.
 func TestReportFailuresArePrintable(t *testing.T) {
 	// The names have sequences that set the title of a terminal, clear it and change its color.

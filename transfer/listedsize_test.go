@@ -14,15 +14,15 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// A shortened Core reads objects without their last bytes, as through a proxy that changes
-// responses. Its listing has their true sizes.
+// A shortened Core returns objects without their last bytes, like a proxy that changes responses.
+// Its listing has their true sizes.
 type shortened struct{ storage.Core }
 
 func (s shortened) Source(key string) storage.CopySource {
 	return storage.NewCopySource(s, key)
 }
 
-// List returns the true sizes of objects, which are larger than what reads return.
+// List returns the true sizes of objects. Reads return fewer bytes.
 func (s shortened) List(ctx context.Context, o *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
 		for entry, err := range s.Core.List(ctx, o) {
@@ -34,7 +34,8 @@ func (s shortened) List(ctx context.Context, o *storage.ListOptions) iter.Seq2[s
 	}
 }
 
-// Download and Copy fail for an object whose body ends before its listed size, as through a faulty proxy.
+// If the body of an object ends before its listed size, for example because of a faulty proxy,
+// Download and Copy fail for this object.
 func TestDownloadShorterThanListed(t *testing.T) {
 	src := memstore.New()
 	_, err := src.Upload(t.Context(), "a", strings.NewReader("content"))

@@ -17,7 +17,8 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// newLockingBuckets returns buckets of two stores that lock objects. Copies of locked objects are streamed.
+// newLockingBuckets returns two buckets that lock objects, of two stores. A copy of a locked object
+// is a download and an upload.
 func newLockingBuckets(t *testing.T) (memory, directory storage.Bucket) {
 	t.Helper()
 	directory, err := local.Open(t.TempDir(), local.Config{NoSync: true}, storage.WithObjectLock())
@@ -46,7 +47,8 @@ func TestJobsBetweenBucketsKeepTags(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// The last job copies to the folder "copy/" of the bucket in memory. Jobs leave it out of their sources.
+			// The last job copies to the folder "copy/" of the bucket in memory. All jobs leave
+			// this folder out of their sources.
 			opts := append(tt.opts, transfer.WithExclude("copy/"))
 			copyAndRequireTags := func(dst, src storage.Bucket) {
 				_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), opts...)
@@ -202,12 +204,12 @@ func TestCopyResumedHasTagsAndLocks(t *testing.T) {
 	requireTags(t, b, "k", tags)
 }
 
-// Expire removes the other old versions if it cannot remove a locked one.
+// If Expire cannot remove a locked old version, it removes the others.
 func TestExpireLockedVersions(t *testing.T) {
 	memory, directory := newLockingBuckets(t)
 	for name, b := range map[string]storage.Bucket{"memory": memory, "directory": directory} {
 		t.Run(name, func(t *testing.T) {
-			// Of three old versions, that of "b" is locked.
+			// There are three old versions. The one of "b" is locked.
 			put(t, b, "a", "old")
 			_, err := b.Upload(t.Context(), "b", file("old"), storage.WithLegalHold())
 			require.NoError(t, err)
@@ -252,12 +254,13 @@ func TestExpireSelectsByTags(t *testing.T) {
 				storage.LifecycleRule{ID: "temp", Tags: temp, ExpireAfterDays: 1, ExpireOldVersionsAfterDays: 1},
 			)
 
-			// The rules select two objects, of which "both" has the tags of both rules.
+			// The rules select two objects. One of them, "both", has the tags of both rules.
 			dry, err := transfer.Expire(t.Context(), b, rules, inTwoDays, transfer.WithDryRun())
 			require.NoError(t, err)
 			require.Equal(t, int64(2), dry.Deleted, "no object is counted twice")
 
-			// The first rule alone removes only the object that has both of its tags.
+			// With the first rule alone, Expire removes only the object that has both tags of this
+			// rule.
 			var removedKeys []string
 			recordRemovals := transfer.WithChanges(func(c transfer.Change) {
 				removedKeys = append(removedKeys, c.Key)
@@ -266,14 +269,15 @@ func TestExpireSelectsByTags(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, []string{"both"}, removedKeys)
 
-			// After each object has been written again, both rules keep the objects without their tags.
+			// When each object has been written again, both rules apply. They keep only the objects
+			// without their tags.
 			storeObjects()
 			report, err := transfer.Expire(t.Context(), b, rules, inTwoDays)
 			require.NoError(t, err)
 			require.Positive(t, report.Deleted)
 			require.Equal(t, []string{"none", "other"}, remainingKeys(t, b))
 
-			// The second rule has also removed old versions with its tag.
+			// By the second rule, Expire has also removed old versions with the rule's tag.
 			for v, err := range storage.Versions(t.Context(), b) {
 				require.NoError(t, err)
 				if v.Current || v.IsDeleteMarker {
@@ -294,7 +298,7 @@ func TestExpireSelectsByTags(t *testing.T) {
 	})
 }
 
-// buffered is a store that takes long bodies in parts only.
+// A buffered store accepts long bodies only in parts.
 type buffered struct{ driver.Driver }
 
 func (b buffered) Describe() driver.Description {
@@ -303,7 +307,7 @@ func (b buffered) Describe() driver.Description {
 	return d
 }
 
-// untagged is a store without tags.
+// An untagged store has no tags.
 type untagged struct{ driver.Driver }
 
 func (u untagged) Describe() driver.Description {

@@ -11,11 +11,12 @@ import (
 	_ "github.com/omnibucket/storage/internal/testing/memoryfiles"
 )
 
-// childVariable runs the program of the tests as another process. Its value is the
-// name of a job, a colon and a directory.
+// childVariable is the variable that makes the test binary run a job in a child process. Its value
+// is the name of the job, a colon and a directory.
 const childVariable = "OMNIBUCKET_TRANSFER_CHILD"
 
-// TestMain runs the tests, or in a child process that a test has started from this binary, the job of that process.
+// TestMain runs the tests. In a child process that a test has started from this binary, it runs the
+// job of that process instead.
 func TestMain(m *testing.M) {
 	// In a child process, the variable has the name of the job and its directory.
 	job, dir, isChild := strings.Cut(os.Getenv(childVariable), ":")

@@ -23,7 +23,8 @@ func TestJobsSkipFolderMarkers(t *testing.T) {
 		return b
 	}
 
-	// A directory cannot have both the file "beside" and a folder of that name, so the jobs exclude "beside/x".
+	// A directory cannot have both a file "beside" and a folder "beside". So the jobs exclude
+	// "beside/x".
 	dirFiles := map[string]string{"a/b/c": "a/b/c", "a/b.d": "a/b.d", "a/d": "a/d", "beside": "beside", "z": "z"}
 	opts := []transfer.Option{transfer.WithExclude("beside/x")}
 

@@ -22,14 +22,15 @@ import (
 
 var moved = map[string]string{"a": "one", "b/c": "two", "b/d/e": "three"}
 
-// newFilledEnd returns an end with these files, and a function that returns its keys.
+// newFilledEnd returns an end with these files, and a function that returns the keys of the end.
 func newFilledEnd(t *testing.T, kind string, files map[string]string) (transfer.End, func() []string) {
 	t.Helper()
 	return newEndAhead(t, kind, 0, files)
 }
 
-// newEndAhead returns an end with these files, and a function that returns its keys. kind is
-// "directory" or "bucket". The files seem to be written by a clock that is ahead of this machine's.
+// newEndAhead returns an end with these files, and a function that returns the keys of the end.
+// kind is "directory" or "bucket". The files look as if a clock ahead of this machine's had set
+// their times.
 func newEndAhead(
 	t *testing.T, kind string, ahead time.Duration, files map[string]string,
 ) (transfer.End, func() []string) {
@@ -55,8 +56,8 @@ func TestMove(t *testing.T) {
 	for _, srcKind := range []string{"directory", "bucket"} {
 		for _, dstKind := range []string{"directory", "bucket"} {
 			t.Run(srcKind+" to "+dstKind, func(t *testing.T) {
-				// The source has the files a, b/c and b/d/e. The destination already has the same file a and another file
-				// b/c, with later times.
+				// The source has the files a, b/c and b/d/e. The destination has an equal file a
+				// and a different file b/c. Both have later times than at the source.
 				src, remaining := newFilledEnd(t, srcKind, moved)
 				dst, dstKeys := newEndAhead(t, dstKind, 2*time.Hour, map[string]string{"a": "one", "b/c": "TWO"})
 
@@ -64,7 +65,7 @@ func TestMove(t *testing.T) {
 				require.NoError(t, err)
 				require.ElementsMatch(t, keysOf(moved), remaining(), "a dry run removes nothing")
 
-				// The file a is skipped, b/c is replaced, and b/d/e, which is excluded, stays at the source.
+				// The move skips a and replaces b/c. It excludes b/d/e, which stays at the source.
 				report, err := transfer.Sync(t.Context(), dst, src, transfer.WithMove(),
 					transfer.WithExclude("e"))
 				require.NoError(t, err)
@@ -82,7 +83,8 @@ func TestMove(t *testing.T) {
 	}
 }
 
-// A move removes all hard links of a file, although removing one changes the times of the others.
+// A move removes all hard links of a file, although the removal of one link changes the times of
+// the others.
 func TestMoveRemovesAllNamesOfAFile(t *testing.T) {
 	dir := newTree(t, map[string]string{"a": "one"})
 	require.NoError(t, os.Link(filepath.Join(dir, "a"), filepath.Join(dir, "b")))
@@ -119,8 +121,8 @@ func TestMoveNeverLosesAnObject(t *testing.T) {
 	}
 }
 
-// testMoveWithFault moves files to a bucket with a fault, and checks that none is lost. If cancelsJob is true, the job
-// is canceled when it has moved a file.
+// testMoveWithFault moves files to a bucket with a fault, and checks that no file is lost. If
+// cancelsJob is true, the job is canceled after it has moved a file.
 func testMoveWithFault(t *testing.T, fault faults.Rule, cancelsJob bool) {
 	t.Helper()
 	src := memstore.New()
@@ -169,7 +171,7 @@ func newBucketWithPutHook(afterPut func()) storage.Bucket {
 	}))
 }
 
-// A move keeps a file that is written at the source while it is moved.
+// While a move runs, a program writes a file at the source. The move keeps this file.
 func TestMoveKeepsAFileThatChanges(t *testing.T) {
 	dir := newTree(t, map[string]string{"a": "one"})
 	dst := newBucketWithPutHook(func() {
@@ -186,7 +188,7 @@ func TestMoveKeepsAFileThatChanges(t *testing.T) {
 	require.Equal(t, "newer", string(data))
 }
 
-// A move keeps an object that is written at the source while it is moved.
+// While a move runs, a program writes an object at the source. The move keeps this object.
 func TestMoveKeepsAnObjectThatChanges(t *testing.T) {
 	src := memstore.New()
 	put(t, src, "a", "one")
@@ -197,8 +199,8 @@ func TestMoveKeepsAnObjectThatChanges(t *testing.T) {
 	require.Equal(t, map[string]string{"a": "newer"}, contents(t, src))
 }
 
-// A file that a move has copied but cannot remove counts as transferred and as failed. The next job
-// removes it, because the journal does not count it as done.
+// If a move has copied a file but cannot remove it, the file counts as transferred and as failed.
+// The next job removes it, because the journal does not count it as done.
 func TestMoveRemovalFails(t *testing.T) {
 	injector := faults.New(faults.Fail(faults.Delete).WithError(storage.PermissionDenied))
 	src := memstore.New(driver.WithLayer(injector.Layer()))
@@ -273,8 +275,8 @@ func TestMoveRefuses(t *testing.T) {
 	})
 }
 
-// oneMoment is a store that reports the same time for all of its objects, and an ETag that depends only on the
-// content.
+// A oneMoment store reports the same time for all of its objects. It also reports an ETag that
+// depends only on the content.
 type oneMoment struct{ driver.Driver }
 
 // List returns entries that all have the same ETag and time.
@@ -304,7 +306,8 @@ func TestMoveContinuesAfterACopy(t *testing.T) {
 	require.Equal(t, map[string]string{"to/a": "text"}, contents(t, b))
 }
 
-// A move refuses two addresses of one bucket, even if no comparison of the addresses shows that, and removes nothing.
+// A move refuses two addresses of one bucket, even if a comparison of the addresses does not show
+// that. It removes nothing.
 func TestMoveToAnotherAddressOfTheSameBucketRemovesNothing(t *testing.T) {
 	src := newBucketOf(t, moved)
 
@@ -315,7 +318,8 @@ func TestMoveToAnotherAddressOfTheSameBucketRemovesNothing(t *testing.T) {
 	require.Equal(t, moved, contents(t, src))
 }
 
-// A move accepts a destination with copies of the source's files, although their addresses cannot be compared.
+// A move accepts a destination with copies of the source's files, although the addresses of the
+// source and the destination cannot be compared.
 func TestMoveToABucketWithCopies(t *testing.T) {
 	src := newBucketOf(t, moved)
 	dst := memstore.New()
@@ -346,7 +350,7 @@ func TestMoveWithinABucketIsOneStep(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// The store records the calls that write or remove objects of the move.
+			// The layer of the store records the calls of the move that write or remove objects.
 			var mu sync.Mutex
 			var calls []string
 			record := func(ctx context.Context, call string, next func(context.Context) error) error {
@@ -382,7 +386,8 @@ func TestMoveWithinABucketIsOneStep(t *testing.T) {
 	}
 }
 
-// The report counts a file as failed with OutcomeUnknown if the response to its move is lost.
+// If the response to the move of a file is lost, the report counts the file as failed with
+// OutcomeUnknown.
 func TestMoveResponseLost(t *testing.T) {
 	injector := faults.New(faults.DropResponse(faults.Move).Nth(1))
 	b := memstore.New(driver.WithLayer(injector.Layer()))
@@ -419,8 +424,8 @@ func TestCopyAndDownloadWithMove(t *testing.T) {
 	})
 }
 
-// After a move was killed between renaming a source file and removing it, a job that writes to the directory restores
-// the name of the file.
+// A move renames a source file before it removes the file. If a move was killed in between, the
+// next job that writes to the directory restores the name of the file.
 func TestMoveRecoversTheNameOfAFile(t *testing.T) {
 	const temporaryName = ".omnibucket-removed-0123456789abcdef-k"
 	tests := []struct {

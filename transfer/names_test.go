@@ -18,13 +18,13 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// A hostileCore lists any keys, even those that lead out of a directory.
+// A hostileCore lists any keys, even keys that lead out of a directory.
 type hostileCore struct {
 	storage.Core
 	keys []string // ascending
 }
 
-// List lists the keys in their order.
+// List lists all keys, in ascending order.
 func (e hostileCore) List(context.Context, *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
 		for _, key := range e.keys {
@@ -48,7 +48,8 @@ func newHostileSource(t *testing.T, keys ...string) storage.Bucket {
 	return wrapped.Bucket(t, memstore.New(), func(c storage.Core) storage.Core { return hostileCore{c, keys} })
 }
 
-// Download fails for a key that leads out of the directory, or into an internal one.
+// Download fails for a key that leads out of the directory, or into an internal directory of this
+// library.
 func TestDownloadStaysInItsDirectory(t *testing.T) {
 	keys := []string{
 		"../out",
@@ -99,8 +100,8 @@ func TestDownloadFollowsNoLink(t *testing.T) {
 	require.Empty(t, fingerprints(t, outside))
 }
 
-// Sync does not write through a link in the destination. The next Sync would list the file under the
-// link's target, and delete it.
+// Sync does not write through a link in the destination. Otherwise the next Sync would list the
+// file under the link's target, and delete it.
 func TestSyncFollowsNoLinkAtDestination(t *testing.T) {
 	src := newTree(t, map[string]string{"a/new": "x", "a/sub/new": "x", "keep": "x"})
 	dir := newTree(t, map[string]string{"z/sub/keep": "x"})
@@ -115,7 +116,8 @@ func TestSyncFollowsNoLinkAtDestination(t *testing.T) {
 	}
 }
 
-// Download stores the object "a", and counts "a/b" as failed, because it would need a directory "a".
+// The source has the objects "a" and "a/b". Download stores "a", and counts "a/b" as failed,
+// because it would need a directory "a".
 func TestDownloadKeyBelowAFile(t *testing.T) {
 	b := memstore.New()
 	for _, key := range []string{"a", "a-b", "a/b", "a/b/c", "a0", "d/e/f", "d/e"} {
@@ -147,7 +149,7 @@ func TestDownloadErrorNamesTheObstacle(t *testing.T) {
 		put(t, b, key, key)
 	}
 
-	// A directory is in the way of the key "dir", and a file in the way of "file/below".
+	// A directory is in the way of the key "dir", and a file is in the way of the key "file/below".
 	dir := newTree(t, map[string]string{"dir/x": "", "file": "mine"})
 
 	report, err := transfer.Download(t.Context(), b, dir)
@@ -162,7 +164,7 @@ func TestDownloadErrorNamesTheObstacle(t *testing.T) {
 	require.Equal(t, "mine", string(data))
 }
 
-// Download keeps a file that another job creates in the directory meanwhile.
+// While Download runs, another job creates a file in the directory. Download keeps this file.
 func TestDownloadKeepsAFileOfAnotherJob(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "b")
@@ -227,7 +229,8 @@ func (m markerCore) List(ctx context.Context, o *storage.ListOptions) iter.Seq2[
 	}
 }
 
-// Upload skips the internal directory of a local bucket, which holds the key that signs its URLs.
+// The internal directory of a local bucket holds the key that signs its URLs. Upload skips this
+// directory.
 func TestUploadSkipsInternalDirectories(t *testing.T) {
 	dir := newTree(t, map[string]string{
 		".omnibucket/signing.key":             "secret",
@@ -257,8 +260,8 @@ func TestWithDeleteKeepsInternalDirectories(t *testing.T) {
 	require.FileExists(t, filepath.Join(dir, ".omnibucket/signing.key"))
 }
 
-// Jobs neither upload nor delete files that have the name of a temporary file of this library, because another
-// program may have created them.
+// A file may have a name like a temporary file of this library. Jobs neither upload nor delete it,
+// because another program may have created it.
 func TestTemporaryFilesOfOthersStay(t *testing.T) {
 	foreign := map[string]string{
 		".omnibucket-0123456789abcdef":     "another's",
@@ -269,7 +272,7 @@ func TestTemporaryFilesOfOthersStay(t *testing.T) {
 	}
 	dir := newTree(t, foreign)
 
-	// These names are not those of temporary files.
+	// The names of these files are not those of temporary files.
 	writeFiles(t, dir, map[string]string{"sub/x": "x", ".omnibucket-mine": "a file like another"})
 
 	b := memstore.New()
@@ -277,7 +280,7 @@ func TestTemporaryFilesOfOthersStay(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, contents(t, b), 2, "only sub/x and .omnibucket-mine")
 
-	// Not even WithDelete removes files that this library has not made.
+	// Even WithDelete does not remove a file that this library has not made.
 	_, err = transfer.Download(t.Context(), b, dir, transfer.WithDelete())
 	require.NoError(t, err)
 	for name, text := range foreign {
@@ -287,7 +290,8 @@ func TestTemporaryFilesOfOthersStay(t *testing.T) {
 	}
 }
 
-// Upload skips the temporary file of storage.DownloadFile, which remains if its process dies, and WithDelete keeps it.
+// If a process dies during storage.DownloadFile, a temporary file remains. Upload skips this file,
+// and WithDelete keeps it.
 func TestUploadSkipsTemporaryFiles(t *testing.T) {
 	b := memstore.New()
 	put(t, b, "x", "text")
@@ -312,8 +316,8 @@ func TestUploadSkipsTemporaryFiles(t *testing.T) {
 	require.True(t, called)
 }
 
-// plantLinks creates a tree of two files and eight symbolic links, of which five lead out of the tree, nowhere, or in
-// a circle.
+// plantLinks creates a tree of two files and eight symbolic links. Five of the links lead out of
+// the tree, nowhere, or in a circle.
 func plantLinks(t *testing.T) string {
 	t.Helper()
 	outside := newTree(t, map[string]string{"secret": "x"})
@@ -361,7 +365,8 @@ func TestWithLinks(t *testing.T) {
 		"z":         "last",
 	}, contents(t, b))
 
-	// The links again lead in a circle, dangling leads nowhere, and the others lead out of the directory.
+	// The links named "again" lead in a circle, "dangling" leads nowhere, and the others lead out
+	// of the directory.
 	failures := map[string]bool{}
 	for _, f := range report.Failures {
 		failures[f.Key] = true
@@ -377,7 +382,7 @@ func TestWithLinks(t *testing.T) {
 	}, failures)
 }
 
-// short is a source whose bodies end early.
+// A short source returns bodies that end early.
 type short struct{ storage.Core }
 
 func (s short) Source(key string) storage.CopySource { return storage.NewCopySource(s, key) }

@@ -17,8 +17,9 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// If one end of a job is the folder z/ of the other end, the job refuses before it replaces or removes a file, even
-// though the addresses do not show that. It accepts a destination in a folder that it excludes.
+// If one end of a job is the folder z/ of the other end, the job refuses before it replaces or
+// removes a file. The addresses of the ends do not show that one is in the other. A job accepts a
+// destination in a folder that it excludes.
 func TestJobRefusesANestedEnd(t *testing.T) {
 	const manyFiles = 1500
 	var before, inFolder []string // keys that come before those of the folder, and keys in it
@@ -89,7 +90,7 @@ func TestJobRefusesANestedEnd(t *testing.T) {
 					put(t, b, key, "content of "+key)
 				}
 
-				// Unknown hides that both ends are in one bucket.
+				// The function Unknown hides that both ends are in one bucket.
 				outer := wrapped.Unknown(t, b)
 				inner := storage.Prefixed(wrapped.Unknown(t, b), "z/")
 				dst, src := inner, outer
@@ -126,7 +127,8 @@ func requireKept(t *testing.T, result map[string]string, buckets ...storage.Buck
 	}
 }
 
-// A job refuses a backup that contains the source or the destination, or is in one of them, before it loses a file.
+// A job refuses a backup that contains the source or the destination, or is in one of them. It
+// refuses before a file is lost.
 func TestWithBackupNestedInAnEnd(t *testing.T) {
 	const moreFiles = 1500
 	tests := []struct {
@@ -177,7 +179,8 @@ func TestWithBackupNestedInAnEnd(t *testing.T) {
 	}
 }
 
-// newNestedFolders returns a bucket with folders in folders, whose objects name the store, and more files beside them.
+// newNestedFolders returns a bucket with nested folders, and with moreFiles files beside them. The
+// contents of the objects in the folders name the store.
 func newNestedFolders(t *testing.T, store string, moreFiles int) storage.Bucket {
 	t.Helper()
 	b := memstore.New()
@@ -190,14 +193,16 @@ func newNestedFolders(t *testing.T, store string, moreFiles int) storage.Bucket 
 	return b
 }
 
-// A job that replaces files of a large source lists the source once more, to find out whether one end is in the other.
+// If a job replaces files, and its source is large, it lists the source once more than otherwise.
+// So it finds out whether one end is in the other.
 func TestJobLooksForNestedEndsRarely(t *testing.T) {
 	tests := []struct {
 		name      string
 		replaces  bool
 		wantLists int // of the source
 	}{
-		// The job lists the first files of the source, and then all. Before it replaces a file, it lists all once more.
+		// The job lists the first files of the source, and then all files. Before it replaces a
+		// file, it lists all of them once more.
 		{name: "nothing is replaced", replaces: false, wantLists: 2},
 		{name: "a file is replaced", replaces: true, wantLists: 3},
 	}
@@ -214,7 +219,7 @@ func TestJobLooksForNestedEndsRarely(t *testing.T) {
 				put(t, dst, "a0001", "older text")
 			}
 
-			// The destination is opened in such a way that the job cannot see where it is stored.
+			// The function Unknown hides where the destination is stored.
 			unknownDst := wrapped.Unknown(t, dst)
 			counter := &listCounter{}
 			countedSrc := wrapped.Bucket(t, src, func(c storage.Core) storage.Core {
@@ -242,7 +247,7 @@ func (c *listCounter) List(ctx context.Context, o *storage.ListOptions) iter.Seq
 	return c.Core.List(ctx, o)
 }
 
-// A readOnly Core takes no files.
+// A readOnly Core refuses all uploads.
 type readOnly struct{ storage.Core }
 
 func (readOnly) Upload(context.Context, string, io.Reader, *storage.UploadOptions) (*storage.Attrs, error) {
@@ -298,7 +303,8 @@ func TestJobAcceptsFoldersThatLookAlike(t *testing.T) {
 	src := memstore.New()
 	put(t, src, "index.html", "page new")
 
-	// Nothing but their objects shows that the ends of wrapped.Unknown are different places.
+	// The ends are opened with wrapped.Unknown. Only their objects show that they are different
+	// places.
 	_, err := transfer.Sync(t.Context(), transfer.Bucket(wrapped.Unknown(t, dst)),
 		transfer.Bucket(wrapped.Unknown(t, src)), transfer.WithDelete())
 	require.NoError(t, err)

@@ -47,12 +47,13 @@ func onHead(d driver.Driver, before bool, do func()) storage.Bucket {
 	}))
 }
 
-// aheadBy returns a store whose clock is ahead of that of the others by so much.
+// aheadBy returns a store whose clock is ahead of those of the other stores by the given time.
 func aheadBy(ahead time.Duration) driver.Driver {
 	return memstore.NewDriver(memstore.Config{Now: func() time.Time { return time.Now().Add(ahead) }})
 }
 
-// A move does not remove the source's file if the destination's was changed after it was listed.
+// A move does not remove a file of the source if the file at the destination has changed since the
+// job listed it.
 func TestMoveKeepsASourceWhoseCopyChanges(t *testing.T) {
 	files := map[string]string{"k": "precious"}
 	tests := []struct {
@@ -112,7 +113,7 @@ func TestMoveKeepsASourceWhoseCopyChanges(t *testing.T) {
 	})
 }
 
-// A move removes the source's file if the destination already has it.
+// If the destination already has the file, a move removes it from the source.
 func TestMoveRemovesASourceWhoseCopyIsUnchanged(t *testing.T) {
 	files := map[string]string{"k": "precious"}
 	src := memstore.New()
@@ -126,8 +127,8 @@ func TestMoveRemovesASourceWhoseCopyIsUnchanged(t *testing.T) {
 	require.Equal(t, files, contents(t, dst))
 }
 
-// A move copies a file again although the destination has it, unless the destination's file was written at
-// least an hour after the source's.
+// A move copies a file again although the destination has it. It does not if the file at the
+// destination was written at least an hour after the one at the source.
 func TestMoveCopiesAgain(t *testing.T) {
 	tests := []struct {
 		name          string
@@ -238,10 +239,10 @@ func (g *gate) bucket(d driver.Driver) storage.Bucket {
 	}))
 }
 
-// Two moves in opposite directions are stopped at any pair of moments. Then one of them ends, and after it the other.
-// The file is never lost.
+// Two moves in opposite directions stop in the middle, at any two moments. Then one of them ends,
+// and the other one ends after it. The file is never lost.
 func TestMoveInOppositeDirections(t *testing.T) {
-	// A moment is before or after a call of a job. No job has more of them.
+	// A moment is just before or just after a call of a job. No job has more than 28 moments.
 	const moments = 28
 	tests := []struct {
 		name     string
@@ -278,7 +279,8 @@ func TestMoveInOppositeDirections(t *testing.T) {
 					moveToB := func() { moveThroughGate(t, gateToB, b, a) }
 					moveToA := func() { moveThroughGate(t, gateToA, a, b) }
 
-					// Both moves run until their gates stop them. Then that to B ends, and after it that to A.
+					// Both moves run until their gates stop them. Then the move to B ends, and the
+					// move to A ends after it.
 					runStopped(gateToB, gateToA, [2]func(){moveToB, moveToA})
 
 					copies := len(contents(t, engine.New(a))) + len(contents(t, engine.New(b)))
@@ -290,10 +292,10 @@ func TestMoveInOppositeDirections(t *testing.T) {
 	}
 }
 
-// An upload and a download that both move never lose the file. A downloaded file may look like the one
-// that the upload has listed, because downloads set its time.
+// An upload and a download both move a file, and never lose it. A downloaded file may look like the
+// one that the upload has listed, because downloads set its time.
 func TestMoveInOppositeDirectionsOfADirectory(t *testing.T) {
-	// A moment is before or after a call of a job. No job has more of them.
+	// A moment is just before or just after a call of a job. No job has more than 28 moments.
 	const moments = 28
 	tests := []struct {
 		name     string
@@ -323,7 +325,8 @@ func TestMoveInOppositeDirectionsOfADirectory(t *testing.T) {
 					upGate := newGate(upStop)
 					downGate := newGate(downStop)
 
-					// Both jobs run until their gates stop them. Then the upload ends, and after it the download.
+					// Both jobs run until their gates stop them. Then the upload ends, and the
+					// download ends after it.
 					up := func() { moveOneByOne(transfer.Bucket(upGate.bucket(d)), transfer.Dir(dir)) }
 					down := func() { moveOneByOne(transfer.Dir(dir), transfer.Bucket(downGate.bucket(d))) }
 					runStopped(upGate, downGate, [2]func(){up, down})
@@ -337,8 +340,8 @@ func TestMoveInOppositeDirectionsOfADirectory(t *testing.T) {
 	}
 }
 
-// newStoreWithAge returns a store whose clock is ahead of that of this machine. If age is not 0, the store has the
-// object "k", which was written that long ago.
+// newStoreWithAge returns a store whose clock is ahead of this machine's by the given time. If age
+// is not 0, the store has the object "k", which is that old.
 func newStoreWithAge(t *testing.T, age, ahead time.Duration) driver.Driver {
 	t.Helper()
 	d := memstore.NewDriver(memstore.Config{Now: func() time.Time { return time.Now().Add(ahead - age) }})
@@ -349,7 +352,7 @@ func newStoreWithAge(t *testing.T, age, ahead time.Duration) driver.Driver {
 	return d
 }
 
-// oneRevision returns a revision as the memory driver makes it.
+// oneRevision is a revision in the form in which the memory driver makes revisions.
 var oneRevision = func() string {
 	d := aheadBy(0)
 	_, err := engine.New(d).Upload(context.Background(), "k", strings.NewReader(""))
@@ -360,8 +363,8 @@ var oneRevision = func() string {
 	return attrs.Revision
 }()
 
-// equalRevisions is a store in which all objects have the same revision. On S3, two writes of equal content get the
-// same revision.
+// In an equalRevisions store, all objects have the same revision. On S3, two writes of equal
+// content get the same revision.
 type equalRevisions struct{ driver.Driver }
 
 func (d equalRevisions) Describe() driver.Description {
@@ -391,7 +394,8 @@ func (d equalRevisions) Head(ctx context.Context, r *driver.GetRequest) (*storag
 	return attrs, err
 }
 
-// Get reads an object whatever revision the request has, because each object has that revision.
+// Get reads an object whatever revision the request names, because all objects have the same
+// revision.
 func (d equalRevisions) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	req := *r
 	req.Condition = storage.Condition{}
@@ -419,8 +423,9 @@ func (d equalRevisions) Delete(ctx context.Context, r *driver.DeleteRequest) err
 	return d.Driver.Delete(ctx, &request)
 }
 
-// A move keeps its source if another move meanwhile wrote the same bytes there again. On S3, only the time shows that,
-// because two writes of equal content have the same revision.
+// During a move, another move writes the same bytes to the source again. The first move keeps them
+// there. On S3, only the time shows the second write, because two writes of equal content have the
+// same revision.
 func TestMoveComparesTimesOfEqualRevisions(t *testing.T) {
 	const (
 		age   = time.Minute // of the file in src
@@ -450,8 +455,8 @@ func TestMoveComparesTimesOfEqualRevisions(t *testing.T) {
 	require.Equal(t, map[string]string{"k": "precious"}, contents(t, engine.New(src.Driver)))
 }
 
-// moveThroughGate moves all objects from src to dst, and stops where g says. The move may fail, because the tests only
-// look for lost objects.
+// moveThroughGate moves all objects from src to dst. The gate g stops the move. The move may fail,
+// because the tests only look for lost objects.
 func moveThroughGate(t *testing.T, g *gate, dst, src driver.Driver) {
 	t.Helper()
 	dstEnd := transfer.Bucket(g.bucket(dst))
@@ -459,8 +464,8 @@ func moveThroughGate(t *testing.T, g *gate, dst, src driver.Driver) {
 	_, _ = transfer.Sync(t.Context(), dstEnd, srcEnd, transfer.WithMove(), transfer.WithConcurrency(1))
 }
 
-// runStopped runs two jobs until they stop at their gates, or end. It then lets the first job end, and after that the
-// second.
+// runStopped runs two jobs until each of them stops at its gate, or ends. It then lets the first
+// job end, and the second one after it.
 func runStopped(first, second *gate, jobs [2]func()) {
 	ended := [2]chan struct{}{make(chan struct{}), make(chan struct{})}
 	for i, g := range []*gate{first, second} {
@@ -479,7 +484,8 @@ func runStopped(first, second *gate, jobs [2]func()) {
 	<-ended[1]
 }
 
-// A move with WithMissingOnly skips a file that appears in the directory meanwhile, and keeps the object at the source.
+// During a move with WithMissingOnly, a file appears in the destination directory. The move skips
+// it, and keeps the object at the source.
 func TestMoveWithMissingOnlyFileAppears(t *testing.T) {
 	srcDriver := memstore.NewDriver(memstore.Config{})
 	src := engine.New(srcDriver)

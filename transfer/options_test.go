@@ -15,7 +15,8 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// WithInclude and WithExclude select files by their patterns, at any depth or at the top.
+// WithInclude and WithExclude select files by patterns. A pattern matches at any depth, or only at
+// the top.
 func TestPatterns(t *testing.T) {
 	files := map[string]string{}
 	for _, key := range []string{
@@ -218,7 +219,7 @@ func TestWithExcludeReadsNoDirectory(t *testing.T) {
 	require.Error(t, err, "the directory is read if it is not excluded")
 }
 
-// Copy between two buckets of one account lets the store copy the objects, so that no byte passes
+// If both buckets are of one account, Copy lets the store copy the objects. So no byte passes
 // through this machine.
 func TestCopyByTheStore(t *testing.T) {
 	var recorder calls
@@ -438,9 +439,11 @@ func failuresOf(r *transfer.Report) map[string]string {
 	return failures
 }
 
-// A dry run fails for the same names as the job: those that the destination cannot store.
+// A dry run fails for the same names as the job. These are the names that the destination cannot
+// store.
 func TestWithDryRunPredictsFailuresOfNames(t *testing.T) {
-	// The directory has a file, a folder and a link to the folder. They are in the way of some of the ten keys.
+	// The directory has a file, a folder and a link to the folder. These three are in the way of
+	// some of the ten keys.
 	dir := newTree(t, map[string]string{"file": "x"})
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "folder"), 0o755))
 	require.NoError(t, os.Symlink("folder", filepath.Join(dir, "link")))
@@ -475,7 +478,8 @@ func TestWithDryRunPredictsFailuresOfNames(t *testing.T) {
 		require.Equal(t, report.Transferred, dry.Transferred)
 	})
 
-	// Compare needs no file in place of the folder, so the key "folder" is no failure.
+	// Compare does not have to write a file in the place of the folder. So the key "folder" is no
+	// failure.
 	t.Run("Compare writes no files", func(t *testing.T) {
 		b := memstore.New()
 		put(t, b, "folder", "x")

@@ -42,8 +42,9 @@ func newServerBucket(t *testing.T, c s3server.Config, profile string) storage.Bu
 	return b
 }
 
-// Sync does not delete a backup's files if the server lists folder by folder, although a listing may then omit their
-// keys. Such a server returns photos-2025/ after all of photos/, and so not in the order of keys.
+// If a server lists folder by folder, a listing may omit keys of files that exist. Sync still
+// deletes none of these files from a backup. Such a server returns photos-2025/ after all of
+// photos/, which is not the order of keys.
 func TestSyncDeletesNothingIfAServerListsInTreeOrder(t *testing.T) {
 	files := map[string]string{
 		"photos-2025/a.jpg": "x",
@@ -70,12 +71,12 @@ func TestSyncDeletesNothingIfAServerListsInTreeOrder(t *testing.T) {
 				put(t, b, key, text)
 			}
 
-			// The directory already has all files, so a correct job deletes none.
+			// The directory already has all files. So a correct job deletes none of them.
 			backup := newTree(t, files)
 			_, err := transfer.Sync(t.Context(), transfer.Dir(backup), transfer.Bucket(b), transfer.WithDelete())
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 
-			// In either case, the backup keeps all files.
+			// Whether the job fails or not, the backup keeps all files.
 			for key := range files {
 				require.FileExists(t, filepath.Join(backup, filepath.FromSlash(key)))
 			}
@@ -83,8 +84,8 @@ func TestSyncDeletesNothingIfAServerListsInTreeOrder(t *testing.T) {
 	}
 }
 
-// Jobs with the prefix "mark/" work although the bucket has an object "mark/", with which the consoles
-// of S3 and Google create a folder.
+// The consoles of S3 and Google create a folder by an object such as "mark/". Jobs with the prefix
+// "mark/" work although the bucket has this object.
 func TestJobFolderMarkerDoesNotStop(t *testing.T) {
 	b := newServerBucket(t, s3server.Config{Strict: true}, "aws")
 	client, ok := storage.As[*awss3.Client](b)
@@ -108,14 +109,14 @@ func TestJobFolderMarkerDoesNotStop(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A restarting bucket lists from its first key, whatever the start.
+// A restarting bucket lists from its first key, even if the options name a later start.
 type restarting struct{ storage.Core }
 
 func (r restarting) List(ctx context.Context, _ *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
 	return r.Core.List(ctx, &storage.ListOptions{})
 }
 
-// A job fails if a bucket ignores StartAfter, instead of listing it forever.
+// If a bucket ignores StartAfter, a job fails. Otherwise it would list the bucket forever.
 func TestJobBucketIgnoresStartAfter(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
@@ -127,8 +128,8 @@ func TestJobBucketIgnoresStartAfter(t *testing.T) {
 	require.ErrorContains(t, err, "order of keys")
 }
 
-// Every run with WithJournal fails with Unsupported if the server lists folder by folder, because keys that
-// come late in this order would never be copied.
+// If the server lists folder by folder, every run with WithJournal fails with Unsupported.
+// Otherwise, some keys would never be copied, because they come late in this order.
 func TestWithJournalInTreeOrder(t *testing.T) {
 	keys := []string{"photos-2025/a.jpg", "photos.json", "photos/1.jpg", "photos/2.jpg", "photos/3.jpg", "z"}
 	for _, profile := range []string{"unknown", "minio"} {

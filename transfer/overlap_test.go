@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// Sync refuses two ends that overlap in one bucket, unless the overlap is excluded.
+// Sync refuses two ends that overlap in one bucket, unless the common part is excluded.
 func TestEndsInOneBucket(t *testing.T) {
 	exclude := []transfer.Option{transfer.WithExclude("b/")}
 	dryRun := []transfer.Option{transfer.WithDryRun()}
@@ -55,7 +55,7 @@ func TestEndsInOneBucket(t *testing.T) {
 	}
 }
 
-// A localEnd describes an end of a job on this machine.
+// A localEnd describes an end of a job that is on this machine.
 type localEnd struct {
 	path     string // below the directory of a test, with its ".." and links
 	isBucket bool   // a local bucket, and not a directory
@@ -70,7 +70,8 @@ func partOfBucketAt(path, prefix string) localEnd {
 	return localEnd{path: path, isBucket: true, prefix: prefix}
 }
 
-// open opens the end below top. It creates a missing bucket, but not one of which the job sees a part.
+// open opens the end below the directory top. It creates a missing bucket, unless the end is only a
+// prefix of the bucket.
 func (e localEnd) open(t *testing.T, top string) transfer.End {
 	t.Helper()
 	path := top + "/" + e.path
@@ -225,7 +226,7 @@ func TestEndsOnThisMachine(t *testing.T) {
 	}
 }
 
-// Sync refuses ends that overlap, unless WithExclude excludes the whole overlap.
+// Sync refuses ends that overlap, unless WithExclude excludes all that they have in common.
 func TestWithExcludeAllowsNoOverlap(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -256,7 +257,7 @@ func TestWithExcludeAllowsNoOverlap(t *testing.T) {
 				transfer.WithExclude(tt.exclude))
 			require.ErrorIs(t, err, tt.want)
 
-			// In each case, no object is lost.
+			// No object is lost, whether Sync succeeds or not.
 			exists, err := b.Exists(t.Context(), "a/key")
 			require.NoError(t, err)
 			require.True(t, exists)
@@ -264,8 +265,8 @@ func TestWithExcludeAllowsNoOverlap(t *testing.T) {
 	}
 }
 
-// A job refuses a directory for WithResume that is inside a local bucket of the job, where its files
-// would be objects.
+// A job refuses a directory for WithResume inside one of its local buckets, because the files of
+// WithResume would be objects there.
 func TestWithResumeDirectoryInABucketOfTheJob(t *testing.T) {
 	top := t.TempDir()
 	b, err := local.Open(top, local.Config{})

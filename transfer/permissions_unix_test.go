@@ -21,7 +21,7 @@ func withUmask(t *testing.T, mask int) {
 	t.Cleanup(func() { syscall.Umask(was) })
 }
 
-// modes returns the modes of files in a directory by their paths.
+// modes returns the modes of these files in a directory, by their paths.
 func modes(t *testing.T, dir string, paths ...string) map[string]fs.FileMode {
 	t.Helper()
 	all := map[string]fs.FileMode{}
@@ -86,8 +86,8 @@ func TestPermissionsBetweenDirectories(t *testing.T) {
 	require.Equal(t, want, modes(t, dst, keysOf(want)...))
 }
 
-// Download gives new files the permissions that the umask leaves, and keeps those of a file that it
-// replaces.
+// Download gives new files the permissions that the umask leaves. If it replaces a file, it keeps
+// the permissions of that file.
 func TestPermissionsOfADownload(t *testing.T) {
 	withUmask(t, 0o027)
 	b := newBucketOf(t, map[string]string{"new": "x", "sub/new": "x", "replaced": "x"})

@@ -14,8 +14,8 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// A second Sync transfers nothing to a store without metadata, which keeps no modification time of a
-// file.
+// A store without metadata keeps no modification time of a file. A second Sync to it still
+// transfers nothing.
 func TestSyncToAStoreWithoutMetadata(t *testing.T) {
 	noMetadata := faults.Limits{Disable: storage.Metadata | storage.ContentProperties}
 	b := memstore.New(driver.WithLayer(faults.WithLimits(noMetadata)))

@@ -89,12 +89,12 @@ func TestUndelete(t *testing.T) {
 	}
 }
 
-// RestoreAt brings objects back to their state at a time. With WithDelete, it also removes those that
-// did not exist then.
+// RestoreAt brings objects back to their state at a time. With WithDelete, it also removes the
+// objects that did not exist at that time.
 func TestRestoreAt(t *testing.T) {
 	for name, b := range newVersionedStores(t) {
 		t.Run(name, func(t *testing.T) {
-			// These objects exist at the time that is named when.
+			// These objects exist at the time in the variable when.
 			put(t, b, "changed", "one")
 			put(t, b, "removed", "old")
 			put(t, b, "gone before", "x")
@@ -114,7 +114,7 @@ func TestRestoreAt(t *testing.T) {
 			require.EqualValues(t, 1, report.Skipped)
 			requireTexts(t, b, want)
 
-			// With WithDelete, the object that did not exist at that time is removed.
+			// With WithDelete, the object that did not exist at the time when is removed.
 			delete(want, "new")
 			report, err = transfer.RestoreAt(t.Context(), b, when, transfer.WithExclude("clock"),
 				transfer.WithDelete())
@@ -133,7 +133,8 @@ func waitForLaterTime(t *testing.T, than time.Time, b storage.Uploader) {
 	}
 }
 
-// requireTexts requires that the bucket has these objects, beside the one of waitForLaterTime.
+// requireTexts requires that the bucket has these objects. Besides them, it may only have the
+// object of waitForLaterTime.
 func requireTexts(t *testing.T, b storage.Bucket, want map[string]string) {
 	t.Helper()
 	got := map[string]string{}
@@ -170,7 +171,8 @@ func TestRestoreAtCanceled(t *testing.T) {
 	}
 }
 
-// Undelete counts each key whose delete markers cannot be removed as failed, once.
+// If Undelete cannot remove the delete markers of a key, it counts the key as failed, and only
+// once.
 func TestUndeleteCountsNoKeyWhoseMarkersAreStillThere(t *testing.T) {
 	tests := []struct {
 		name          string
@@ -181,7 +183,8 @@ func TestUndeleteCountsNoKeyWhoseMarkersAreStillThere(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// Each key of this store has so many delete markers, which it refuses to remove.
+			// Each key of this store has tt.markers delete markers. The store refuses to remove
+			// them.
 			d := &markedKeys{
 				Driver:  memstore.NewDriver(memstore.Config{}),
 				keys:    tt.keys,
@@ -235,8 +238,8 @@ func (d *markedKeys) Describe() driver.Description {
 	}
 }
 
-// ListVersions returns all versions of all keys in one page: for each key, its delete markers and then
-// an object.
+// ListVersions returns all versions of all keys in one page. For each key, it returns the delete
+// markers and then an object.
 func (d *markedKeys) ListVersions(context.Context, *driver.ListRequest) (*driver.VersionPage, error) {
 	page := &driver.VersionPage{}
 	for key := range d.keys {
@@ -262,7 +265,7 @@ func (d *markedKeys) DeleteBatch(_ context.Context, batch []driver.DeleteRequest
 	return slices.Repeat([]error{storage.PermissionDenied}, len(batch))
 }
 
-// Undelete removes delete markers in batches of a thousand. It sends no request that is for only one key.
+// Undelete removes delete markers in batches of a thousand. It sends no request for a single key.
 func TestUndeleteInBatches(t *testing.T) {
 	const (
 		keys  = 10_000

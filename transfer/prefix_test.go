@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// listed counts the entries that a store sends.
+// A listed driver counts the entries that a store returns in listings.
 type listed struct {
 	driver.Driver
 	entries *int
@@ -28,7 +28,8 @@ func (l listed) List(ctx context.Context, r *driver.ListRequest) (*storage.Page,
 	return page, err
 }
 
-// countEntries returns the option that makes a bucket add the number of entries that it lists to *entries.
+// countEntries returns an option for a bucket. With it, the number of entries that the bucket lists
+// is added to *entries.
 func countEntries(entries *int) storage.OpenOption {
 	return driver.WithLayer(func(d driver.Driver) driver.Driver { return listed{Driver: d, entries: entries} })
 }

@@ -17,7 +17,8 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// newSoftDeleteStores returns stores that keep for a time what is removed for good.
+// newSoftDeleteStores returns stores with soft delete. They keep for a time what is removed without
+// a delete marker.
 func newSoftDeleteStores(t *testing.T, opts ...storage.OpenOption) map[string]storage.Bucket {
 	t.Helper()
 	opts = append(opts, storage.WithSoftDelete(time.Hour))
@@ -31,7 +32,7 @@ func newSoftDeleteStores(t *testing.T, opts ...storage.OpenOption) map[string]st
 	return map[string]storage.Bucket{"memory": memory, "directory": directory}
 }
 
-// undelete returns what Undelete does with each key, and its report and error.
+// undelete calls Undelete. It returns what Undelete does with each key, and its report and error.
 func undelete(t *testing.T, b storage.Bucket, opts ...transfer.Option) (map[string]transfer.Action, *transfer.Report, error) {
 	t.Helper()
 	actions := map[string]transfer.Action{}
@@ -124,8 +125,8 @@ func TestRestoreAtReportsACopiedVersion(t *testing.T) {
 	}
 }
 
-// Whichever request of Undelete fails, each key is either restored or reported as failed, and the next
-// Undelete restores the rest.
+// Whichever request of Undelete fails, each key is either restored or reported as failed. The next
+// Undelete restores the others.
 func TestUndeleteContinuesAfterAFault(t *testing.T) {
 	const requests = 6
 	keys := []string{"a", "b", "c"}
@@ -171,7 +172,8 @@ func TestUndeleteLeavesTheQuestionsOfJobs(t *testing.T) {
 			src := memstore.New()
 			put(t, src, "a", "a")
 
-			// The job removes "b". It cannot tell where the objects of a bucket of wrapped.Unknown are stored.
+			// The job removes "b". The function Unknown hides where the objects of its destination
+			// are stored, so the job stores the small object.
 			_, err := transfer.Sync(t.Context(), transfer.Bucket(wrapped.Unknown(t, b)), transfer.Bucket(src),
 				transfer.WithDelete())
 			require.NoError(t, err)

@@ -28,15 +28,15 @@ const (
 	inFlight   = 2
 )
 
-// A resumedJob is a directory for the upload of a large file to an S3 server by a process that is killed. It has the
-// tree, the state of uploads, and the server's address.
+// A resumedJob is a directory for a process that uploads a large file to an S3 server, and is
+// killed. It has the tree with the file, the state of uploads, and the server's address.
 type resumedJob string
 
 func (r resumedJob) tree() string   { return filepath.Join(string(r), "tree") }
 func (r resumedJob) kept() string   { return filepath.Join(string(r), "kept") }
 func (r resumedJob) server() string { return filepath.Join(string(r), "server") }
 
-// runResumed is the job of a process that is killed: it uploads a tree with WithResume.
+// runResumed is the job of the process that is killed. It uploads the tree with WithResume.
 func runResumed(dir string) error {
 	r := resumedJob(dir)
 	endpoint, err := os.ReadFile(r.server())
@@ -60,7 +60,7 @@ func runResumed(dir string) error {
 	return err
 }
 
-// A partServer is an S3 server that can hold back parts.
+// A partServer is an S3 server that can stop answering the requests that send parts.
 type partServer struct {
 	handler *s3server.Handler
 	sent    atomic.Int32  // parts that were answered
@@ -69,8 +69,8 @@ type partServer struct {
 	gone    chan struct{} // ends what is held
 }
 
-// ServeHTTP answers as many parts as hold says, and holds later ones until gone is closed. It answers any other
-// request.
+// ServeHTTP answers as many parts as the field hold says. It holds later parts until the channel
+// gone is closed. It answers all other requests at once.
 func (p *partServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodPut && r.URL.Query().Has("partNumber") {
 		if p.hold.Add(-1) == -1 || p.hold.Load() < -1 && p.held != nil {
@@ -110,8 +110,8 @@ func TestWithResumeAfterAKill(t *testing.T) {
 	defer listening.Close()
 	require.NoError(t, os.WriteFile(r.server(), []byte(listening.URL), 0o644))
 
-	// The process is killed when the server holds as many parts as are in flight at once. The earlier parts are then
-	// recorded for the next run.
+	// As many parts as inFlight says are sent at once. When the server holds all of them, the
+	// process is killed. By then, the earlier parts are recorded for the next run.
 	killed := r.command(t)
 	require.NoError(t, killed.Start())
 	for range inFlight {
@@ -175,7 +175,8 @@ func TestWithResumeAbandonsUploads(t *testing.T) {
 	b := memstore.New(recorder.layer())
 	dir := t.TempDir()
 	journals := filepath.Join(t.TempDir(), "new", "kept")
-	// uploadAfter runs the job on an empty directory, with a clock that is ahead by the delay.
+	// uploadAfter uploads an empty directory with WithResume. The clock of this job is ahead by the
+	// delay.
 	uploadAfter := func(delay time.Duration) {
 		t.Helper()
 		later := func() time.Time { return time.Now().Add(delay) }
@@ -184,7 +185,8 @@ func TestWithResumeAbandonsUploads(t *testing.T) {
 	}
 	uploadAfter(0) // a first job has nothing to abort
 
-	// Another upload is canceled halfway, and never resumed. Its journal is named as a job names one.
+	// Another upload is canceled halfway, and never resumed. Its journal has a name like the
+	// journals of jobs.
 	ctx, cancel := context.WithCancel(t.Context())
 	cancelHalfway := storage.WithProgress(func(transferred, _ int64) {
 		if transferred > 50 {
@@ -196,7 +198,7 @@ func TestWithResumeAbandonsUploads(t *testing.T) {
 		storage.WithConcurrency(1), storage.WithResume(journal), cancelHalfway)
 	require.ErrorIs(t, err, storage.Canceled)
 
-	// After six days, the job keeps the interrupted upload.
+	// After six days, the job keeps the canceled upload.
 	uploadAfter(6 * day)
 	require.Zero(t, recorder.count("AbortParts"))
 	require.Len(t, keptUploads(t, journals), 1)

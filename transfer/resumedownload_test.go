@@ -18,7 +18,8 @@ import (
 
 const largeBytes = 40 << 20
 
-// A halfDownload is a directory with a part of an object, whose download was canceled.
+// A halfDownload is a directory into which half of an object was downloaded. Then the download was
+// canceled.
 type halfDownload struct {
 	bucket storage.Bucket
 	server *countingServer
@@ -26,13 +27,14 @@ type halfDownload struct {
 	text   string
 }
 
-// download runs the job of the directory.
+// download runs a Download of the bucket into the directory.
 func (h *halfDownload) download(ctx context.Context, opts ...transfer.Option) error {
 	_, err := transfer.Download(ctx, h.bucket, h.dir, opts...)
 	return err
 }
 
-// interruptDownload cancels the download of an object of largeBytes when half of it has come.
+// interruptDownload downloads an object of largeBytes, and cancels the download when half of the
+// object has come.
 func interruptDownload(t *testing.T, opts ...transfer.Option) *halfDownload {
 	t.Helper()
 	server, address := startCounting(t, s3server.New(s3server.Config{Buckets: []string{"photos"}}))
@@ -74,8 +76,8 @@ func (h *halfDownload) requireComplete(t *testing.T, text string) {
 func TestDownloadInterrupted(t *testing.T) {
 	testserver.Slow(t)
 
-	// interruptDownload makes a first job, which downloads half of the object "sub/large". Then h.server counts the
-	// bytes of later jobs.
+	// interruptDownload makes a first job that downloads half of the object "sub/large". After
+	// that, h.server counts the bytes of later jobs.
 	resume := transfer.WithResume(t.TempDir())
 
 	t.Run("leaves nothing, because the first job has no WithResume", func(t *testing.T) {
@@ -156,7 +158,7 @@ func TestDownloadInterrupted(t *testing.T) {
 	t.Run("of another bucket starts over", func(t *testing.T) {
 		h := interruptDownload(t, resume)
 
-		// The second bucket is downloaded to the directory of the first one.
+		// Another bucket is downloaded to the directory of the first one.
 		other := interruptDownload(t)
 		other.dir = h.dir
 
@@ -166,7 +168,8 @@ func TestDownloadInterrupted(t *testing.T) {
 	})
 }
 
-// Several jobs may download into one directory at the same time: none removes the files of another.
+// Several jobs may download into one directory at the same time. No job removes the files of
+// another one.
 func TestDownloadsInOneDirectoryAtOnce(t *testing.T) {
 	const jobs, smallFiles = 3, 20
 

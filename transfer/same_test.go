@@ -17,7 +17,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// calls counts the calls of the driver by name.
+// A calls value counts the calls of a driver, by the names of the methods.
 type calls struct {
 	mu sync.Mutex
 	of map[string]int
@@ -37,15 +37,16 @@ func (c *calls) layer() storage.OpenOption {
 	})
 }
 
-// count returns how often a method of the driver was called.
+// count returns how often the method with this name was called.
 func (c *calls) count(call string) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.of[call]
 }
 
-// After an Upload, the next one transfers a file again if its size differs from that of the object, or if its time has
-// changed and its bytes differ. It requests the attributes of the object only if sizes and times do not decide.
+// After an Upload, the next one transfers a file again if its size differs from that of the object.
+// It also does so if the time of the file has changed and its bytes differ. It requests the
+// attributes of the object only if sizes and times do not decide.
 func TestUploadCompares(t *testing.T) {
 	// newTree and writeFiles set the same old time, so a file that writeFiles replaces has the same time as before.
 	tests := []struct {
@@ -235,8 +236,8 @@ func TestUploadComparesDespiteClocks(t *testing.T) {
 	}
 }
 
-// Upload and Copy transfer edits even if the clock of the destination is a day ahead, so that each edited file seems
-// older than its object.
+// If the clock of the destination is a day ahead, each edited file seems older than its object.
+// Upload and Copy transfer edits all the same.
 func TestUploadObjectFromTheFuture(t *testing.T) {
 	tests := []struct {
 		name         string
@@ -248,19 +249,19 @@ func TestUploadObjectFromTheFuture(t *testing.T) {
 		{name: "nothing changed"},
 		{name: "other bytes", text: "after.", wantCopied: true, wantUploaded: true},
 		{name: "the same bytes written again", text: "before"},
-		// A file of a directory has no metadata, so that only Copy has something to transfer.
+		// A file in a directory has no metadata. So only Copy has something to transfer.
 		{name: "other metadata", text: "before", metadata: map[string]string{"tag": "new"}, wantCopied: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			tomorrow := func() time.Time { return time.Now().Add(24 * time.Hour) }
 
-			// The sources, a bucket and a directory, have the same file.
+			// The two sources are a bucket and a directory. They have the same file.
 			srcBucket := memstore.New()
 			put(t, srcBucket, "a.txt", "before")
 			srcDir := newTree(t, map[string]string{"a.txt": "before"})
 
-			// Copy transfers the one source, and Upload the other one.
+			// Copy transfers the bucket, and Upload transfers the directory.
 			copies := newBucketWithClock(tomorrow)
 			uploads := newBucketWithClock(tomorrow)
 			_, err := transfer.Copy(t.Context(), copies, srcBucket)
@@ -275,7 +276,8 @@ func TestUploadObjectFromTheFuture(t *testing.T) {
 				require.NoError(t, err)
 			}
 
-			// The second Copy and the second Upload notice the changes that matter to them.
+			// The second Copy notices other bytes and other metadata. The second Upload notices
+			// other bytes.
 			report, err := transfer.Copy(t.Context(), copies, srcBucket)
 			require.NoError(t, err)
 			require.Equal(t, tt.wantCopied, report.Transferred == 1, report)
@@ -289,7 +291,8 @@ func TestUploadObjectFromTheFuture(t *testing.T) {
 	}
 }
 
-// Copy transfers an object with a time in the future once, and again only after it has changed.
+// If the time of an object is in the future, Copy transfers the object once. It transfers the
+// object again only after a change.
 func TestCopySourceFromTheFuture(t *testing.T) {
 	src := newBucketWithClock(func() time.Time { return time.Now().Add(24 * time.Hour) })
 	dst := memstore.New()
@@ -307,8 +310,8 @@ func TestCopySourceFromTheFuture(t *testing.T) {
 	}
 }
 
-// Upload skips a file whose object another program has written with the same bytes and without an
-// mtime.
+// Another program may have written an object with the same bytes as a file, and without the
+// metadata "mtime". Upload skips this file.
 func TestUploadForeignObject(t *testing.T) {
 	b := memstore.New()
 	put(t, b, "a.txt", "text")
@@ -378,8 +381,8 @@ func TestDownloadCompares(t *testing.T) {
 	}
 }
 
-// Download hashes a file with a new time only once, because it then gives the file the time of its
-// object.
+// After Download has hashed a file with a new time, it gives the file the time of its object. So it
+// hashes the file only once.
 func TestDownloadHashesATouchedFileOnce(t *testing.T) {
 	var recorder calls
 	b := memstore.New(recorder.layer())
@@ -425,7 +428,7 @@ func TestCopyCompares(t *testing.T) {
 			_, err := transfer.Copy(t.Context(), dst, src)
 			require.NoError(t, err)
 
-			// Write the file again in the source after the delay.
+			// After the delay, write the file in the source again.
 			clock = copied.Add(tt.delay)
 			if tt.text != "" {
 				_, err = src.Upload(t.Context(), "a.txt", file(tt.text), storage.WithMetadata(tt.metadata))

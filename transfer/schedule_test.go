@@ -22,7 +22,7 @@ import (
 
 const leaseKey = "jobs/clean-up.lease"
 
-// These tests run in a bubble, in which time passes when all goroutines wait.
+// These tests run in a bubble of synctest. There, time passes only when all goroutines wait.
 
 // Without jitter, Every runs the job immediately and then at each interval. A run that takes longer
 // than the interval delays the next one.
@@ -53,7 +53,7 @@ func TestEveryWithoutJitterRunsImmediatelyAndThenAtEachInterval(t *testing.T) {
 		require.Equal(t, storage.DeadlineExceeded, storage.CodeOf(err))
 
 		m := time.Minute
-		// The second run takes 15 minutes, so the third one begins after 25.
+		// The second run takes 15 minutes, so the third one begins 25 minutes after the first one.
 		require.Equal(t, []time.Duration{0, 10 * m, 25 * m, 35 * m, 45 * m, 55 * m}, starts)
 		require.Len(t, runs, 6)
 		require.Equal(t, longRun, runs[1].Duration)
@@ -106,8 +106,8 @@ func TestWithJitterDelaysTheFirstRun(t *testing.T) {
 	})
 }
 
-// With WithLease, only one process at a time runs the job. Goroutines stand for processes, because a
-// lease depends on nothing but the bucket.
+// With WithLease, only one process at a time runs the job. In this test, goroutines stand for
+// processes, because a lease depends only on the bucket.
 func TestEveryRunsInOneProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const hours, duration = 10, 20 * time.Minute // a run takes much longer than a lease
@@ -160,8 +160,8 @@ func TestEveryIntervalSurvivesTheProcess(t *testing.T) {
 	})
 }
 
-// Another process takes over if a process dies without releasing its lease. To imitate the death, the bucket refuses
-// the writes of that process from then on.
+// If a process dies without releasing its lease, another process takes over. To imitate the death,
+// the bucket refuses the writes of the first process from then on.
 func TestEveryLeaseOfADeadProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		memory := memstore.NewDriver(memstore.Config{})
@@ -225,8 +225,8 @@ func TestEveryReleasesItsLease(t *testing.T) {
 	})
 }
 
-// The function Every fails with Unsupported before it runs the job if the bucket of the lease has no conditional
-// writes.
+// If the bucket of the lease has no conditional writes, the function Every fails with Unsupported
+// before it runs the job.
 func TestEveryBucketWithoutConditions(t *testing.T) {
 	for name, features := range map[string]storage.Features{
 		"without conditional creation": storage.ConditionalCreate,
@@ -247,13 +247,13 @@ func TestEveryBucketWithoutConditions(t *testing.T) {
 	}
 }
 
-// without is a driver that lacks some features of the driver in it.
+// A without driver lacks some features of the driver in it.
 type without struct {
 	driver.Driver
 	features storage.Features
 }
 
-// Describe describes the driver without some features.
+// Describe returns the description of the inner driver without some features.
 func (w without) Describe() driver.Description {
 	d := w.Driver.Describe()
 	d.Features &^= w.features
@@ -338,7 +338,7 @@ func TestEveryRefusesInvalidArguments(t *testing.T) {
 	}
 }
 
-// Every does not overflow with the longest interval: it runs the job once in a century.
+// Every does not overflow with the longest interval. In a century, it runs the job once.
 func TestEveryLongestInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const century = 100 * 365 * 24 * time.Hour

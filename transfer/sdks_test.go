@@ -1,7 +1,7 @@
 //go:build omnibucket_sdks
 
-// This file links the SDKs of the clouds, which takes four seconds of processor time. Only tests with servers need
-// them, so they have a build tag.
+// A build tag selects this file, because linking the SDKs of the clouds takes four seconds of
+// processor time. Only tests with servers need them.
 
 package transfer_test
 

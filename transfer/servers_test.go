@@ -25,8 +25,8 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// servers are the servers of testservers between which files are moved. A function returns the address of an account on
-// each.
+// servers are the test servers between which files are moved. The function address returns the
+// address of an account on the server.
 var servers = []struct {
 	name    string
 	address func(t *testing.T, endpoint string) (scheme, query string)
@@ -94,8 +94,8 @@ func newFreshAddress(t *testing.T, scheme, query string) string {
 	return scheme + "://" + name + "?" + query
 }
 
-// A tree of files is unchanged after it was synced from one store to the next, through a bucket on each running server,
-// and back into a directory. "make test-all" starts all servers.
+// A tree of files is synced from one store to the next, through a bucket on each running server,
+// and back into a directory. At the end, it is unchanged. "make test-all" starts all servers.
 func TestTreeComesBackIdenticalThroughServers(t *testing.T) {
 	onServers := serverStops(t)
 	if len(onServers) == 0 {
@@ -105,8 +105,9 @@ func TestTreeComesBackIdenticalThroughServers(t *testing.T) {
 	tree := plantTree(t, files, largest)
 	lastDir := t.TempDir()
 
-	// Some files of the tree change whenever the first store reads them, and stores refuse the names of some others. Only
-	// tree.good, the other files, reach the last directory.
+	// Some files of the tree change whenever the first store reads them, and stores refuse the
+	// names of other files. The remaining files are in tree.good. Only these reach the last
+	// directory.
 	stops := []stop{{"local", transfer.Bucket(newLocalBucket(t, tree.meddling(t)))}}
 	stops = append(stops, onServers...)
 	stops = append(stops, stop{"memory", transfer.Bucket(memstore.New())}, stop{"a directory", transfer.Dir(lastDir)})
@@ -150,8 +151,9 @@ func TestExpireAbortsUploadsOnServers(t *testing.T) {
 	}
 }
 
-// No file is lost if processes move files from one bucket to another and back, and are killed at any moment. MinIO is
-// left out: like all servers of S3, it cannot remove an object on the condition that a certain write has made it.
+// Processes move files from one bucket to another and back, and are killed at any moment. No file
+// is lost. MinIO is left out: like all servers of S3, it cannot remove an object on the condition
+// that a certain write has made it.
 func TestMoveToAndFroBetweenServers(t *testing.T) {
 	const killAfter = 4 * time.Second // long enough for whole rounds on a slow server
 	for _, server := range servers {
@@ -159,8 +161,9 @@ func TestMoveToAndFroBetweenServers(t *testing.T) {
 			continue
 		}
 
-		// newServerAddress returns the address of the server, or of a new proxy in front of it: fake-gcs-server needs a
-		// proxy that heeds the conditions of removals. Two buckets with one such address are in one service.
+		// newServerAddress returns the address of the server. For fake-gcs-server it is the address
+		// of a new proxy, which heeds the conditions of removals. Buckets with the same address are
+		// in one service.
 		newServerAddress := func(t *testing.T) (scheme, query string) {
 			endpoint := testserver.Need(t, "OMNIBUCKET_TEST_"+server.name)
 			if server.name == "GCS" {
@@ -182,8 +185,9 @@ func TestMoveToAndFroBetweenServers(t *testing.T) {
 	}
 }
 
-// fake-gcs-server removes an object whatever the condition says. startConditionProxy returns the address of a proxy in
-// front of it. The proxy names the generation to remove instead, and the server removes only that one.
+// startConditionProxy returns the address of a proxy in front of fake-gcs-server. That server
+// removes an object whatever the condition says. So the proxy names the generation in the request
+// instead, and the server removes only this generation.
 func startConditionProxy(t *testing.T, endpoint string) string {
 	t.Helper()
 	server, err := url.Parse(endpoint)

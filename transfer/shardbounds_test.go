@@ -32,7 +32,8 @@ func (n manyKeys) List(context.Context, ...storage.ListOption) iter.Seq2[storage
 	}
 }
 
-// key returns the key with the number i. A tenth of the keys are in seven small folders, and the others in one.
+// key returns the key with the number i. A tenth of the keys are in seven small folders, and all
+// others in one large folder.
 func (n manyKeys) key(i int) string {
 	if i < int(n)/10 {
 		return fmt.Sprintf("a/%d/%07d.jpg", i%7, i)
@@ -40,12 +41,14 @@ func (n manyKeys) key(i int) string {
 	return fmt.Sprintf("photos/2026/%07d.jpg", i)
 }
 
-// The bounds divide the keys into shards. shardOf returns the options for one of these shards.
+// shardOf returns the options for the shard with the number i. The bounds divide the keys into
+// shards.
 func shardOf(i int, bounds []string) []transfer.Option {
 	return []transfer.Option{transfer.WithShard(i, len(bounds)+1), transfer.WithShardBounds(bounds...)}
 }
 
-// The bounds of ShardBounds divide the keys into shards whose sizes differ by at most a tenth.
+// ShardBounds returns bounds that divide the keys into shards. The sizes of the shards differ by at
+// most a tenth.
 func TestShardBoundsMakeShardsOfNearlyEqualSize(t *testing.T) {
 	const keys, shards = 640_000, 64
 	bounds, err := transfer.ShardBounds(t.Context(), manyKeys(keys), shards)
@@ -55,7 +58,7 @@ func TestShardBoundsMakeShardsOfNearlyEqualSize(t *testing.T) {
 
 	sizes := make([]int, shards)
 	for i := range keys {
-		// BinarySearch finds the shard, because a bound is the last key of its shard.
+		// Each bound is the last key of its shard. So BinarySearch finds the shard of a key.
 		shard, _ := slices.BinarySearch(bounds, manyKeys(keys).key(i))
 		sizes[shard]++
 	}
@@ -65,7 +68,8 @@ func TestShardBoundsMakeShardsOfNearlyEqualSize(t *testing.T) {
 	}
 }
 
-// newHalfCopied returns a bucket with n objects, which counts its calls, and a bucket that has half of them.
+// newHalfCopied returns a bucket with n objects, and a bucket that has half of them. It also
+// returns the counter of the calls of the first bucket.
 func newHalfCopied(t *testing.T, n int) (from, to storage.Bucket, seen *calls) {
 	t.Helper()
 	seen = &calls{}
@@ -110,12 +114,13 @@ func TestWithShardBoundsDoesEachFileOnce(t *testing.T) {
 	require.True(t, comparison.Equal())
 }
 
-// The jobs of all shards together list a bucket little more than once, because each lists only its range of keys.
+// Each job of a shard lists only its range of keys. So the jobs of all shards together list a
+// bucket little more than once.
 func TestWithShardBoundsListsOnlyItsRange(t *testing.T) {
 	const keys, shards = 8000, 4
 	src, dst, calls := newHalfCopied(t, keys)
 
-	// A listing of all keys takes so many calls.
+	// A listing of all keys takes this number of calls.
 	collectEntries(t, src.List(t.Context()))
 	wholeListing := calls.count("List")
 
@@ -173,8 +178,8 @@ func TestWithShardBoundsListsOnlyItsRange(t *testing.T) {
 	}
 }
 
-// WithDelete removes the keys of a shard's range if the source has none in it, but removes nothing if
-// the whole source is empty.
+// If the source has no keys in the range of a shard, WithDelete removes the destination's keys in
+// that range. If the whole source is empty, WithDelete removes nothing.
 func TestWithShardBoundsEmptyRange(t *testing.T) {
 	src := memstore.New()
 	dst := memstore.New()
@@ -206,7 +211,8 @@ func TestWithShardBoundsListInAnyOrder(t *testing.T) {
 	bounds, err := transfer.ShardBounds(t.Context(), src, shards)
 	require.NoError(t, err)
 
-	// The jobs of each shard transfer its keys, and remove them from the destination.
+	// For each shard, one job transfers the keys of the shard, and another one removes them from
+	// the destination.
 	var transferred, removed int64
 	for i := range shards {
 		report, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src),
@@ -291,7 +297,7 @@ func TestShardBoundsRefused(t *testing.T) {
 	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
 }
 
-// A job refuses the journal of a job with other shard bounds, because that job had other keys.
+// A job refuses the journal of a job with other shard bounds, because the other job had other keys.
 func TestWithJournalOfOtherBounds(t *testing.T) {
 	src := memstore.New()
 	put(t, src, "a", "x")

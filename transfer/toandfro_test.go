@@ -22,14 +22,14 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// movesFor names the environment variable that says how long files are moved to and fro between two
-// ends. A run before a release sets it to 10m.
+// movesFor names an environment variable. It says how long files are moved to and fro between two
+// ends. Before a release, the tests run with 10m.
 const movesFor = "OMNIBUCKET_TEST_MOVES"
 
-// movedFiles is the number of files that go to and fro.
+// movedFiles is the number of files that are moved to and fro.
 const movedFiles = 40
 
-// endAt returns the directory with a path, or the bucket with an address.
+// endAt returns the directory with the path t, or the bucket with the address t.
 func endAt(t string) (transfer.End, func() error, error) {
 	if !strings.Contains(t, "://") {
 		return transfer.Dir(t), func() error { return nil }, nil
@@ -66,8 +66,9 @@ func moveOnce(from, to string) (moved int64, err error) {
 	return moved, failure
 }
 
-// runMoves moves files from one end to another, again and again, until the process is killed. The file has two lines,
-// which are the addresses of the ends. Each round adds a line to a second file: how many files it has moved.
+// runMoves moves files from one end to another, again and again, until the process is killed. The
+// two lines of the file are the addresses of the ends. After each round, runMoves writes to a
+// second file how many files the round has moved.
 func runMoves(file string) error {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -87,11 +88,11 @@ func runMoves(file string) error {
 	}
 }
 
-// roundsSuffix ends the name of the file in which a mover counts its rounds.
+// roundsSuffix is the end of the name of the file in which a mover counts its rounds.
 const roundsSuffix = ".rounds"
 
-// No file is lost if processes move files round a circle of directories and buckets, and are killed at any moment. Each
-// process moves the files of one address to the next one.
+// Processes move files round a circle of directories and buckets, and are killed at any moment.
+// Each process moves the files of one address to the next one. No file is lost.
 func TestMoveToAndFro(t *testing.T) {
 	testserver.Slow(t)
 	const killAfter = 400 * time.Millisecond // about the longest time between two kills
@@ -111,9 +112,9 @@ func TestMoveToAndFro(t *testing.T) {
 	}
 }
 
-// moveAndKill runs processes that move files from each address to the next, in a circle. At random intervals of
-// about killAfter at most, it kills one of them and starts it again. At the end, it requires that all files can be
-// moved to the first address.
+// moveAndKill runs processes that move files from each address to the next, in a circle. After
+// random times of at most about killAfter, it kills one of the processes and starts it again. At
+// the end, it requires that all files can be moved to the first address.
 func moveAndKill(t *testing.T, addresses []string, killAfter time.Duration) {
 	t.Helper()
 	end := time.Now().Add(movingTime(t))
@@ -142,8 +143,8 @@ func moveAndKill(t *testing.T, addresses []string, killAfter time.Duration) {
 		require.NoError(t, err)
 	}
 
-	// A killed move may leave a file under a private name. A move from the directory finds it and gives it its name
-	// back.
+	// A killed move may leave a file under a private name in a directory. The next move from this
+	// directory finds the file, and gives it its name back.
 	rest := t.TempDir()
 	_, err := moveOnce(addresses[0], rest)
 	require.NoError(t, err)
@@ -176,7 +177,8 @@ func movingTime(t *testing.T) time.Duration {
 	return long
 }
 
-// plantMoved stores files in the bucket or directory at, and returns their fingerprints.
+// plantMoved stores files in the bucket or directory that the text at names, and returns their
+// fingerprints.
 func plantMoved(t *testing.T, at string) map[string]string {
 	t.Helper()
 	files := map[string]string{}
@@ -216,8 +218,8 @@ func (m *mover) start() {
 	require.NoError(m.t, m.process.Start())
 }
 
-// counted returns the number of whole rounds, and how many files they have moved. If each process was killed during its
-// first round, there is no file that counts them.
+// counted returns the number of whole rounds, and how many files these have moved. If each process
+// was killed during its first round, the file with the counts does not exist.
 func (m *mover) counted() (rounds, moved int) {
 	text, err := os.ReadFile(m.job + roundsSuffix)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -82,7 +82,7 @@ func newLocalBucket(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 	return b
 }
 
-// A hostileTree has everything that trees can have.
+// A hostileTree has files of all kinds that can make trouble.
 type hostileTree struct {
 	dir     string
 	good    map[string]string // fingerprints of what every store can hold
@@ -92,7 +92,7 @@ type hostileTree struct {
 	bytes   int64             // of the good ones
 }
 
-// strange are valid names that some program misinterprets.
+// strange are names that are valid, although some programs misinterpret them.
 var strange = []string{
 	"a b", "a+b", "a%2Fb", "a%b", "q?x=1", "h#x", "é", "e\u0301", "日本語", "🎉", "-rf", "--", "$(id)",
 	"`id`", "it's", `say "hi"`,
@@ -114,7 +114,7 @@ func plantTree(t *testing.T, n int, largest int64) *hostileTree {
 		size := []int{0, 1, 100, 3000, 70_000}[seed.IntN(5)]
 		h.plantFile(t, fmt.Sprintf("%s%s %d", dir, strange[i%len(strange)], i), randomText(seed, size))
 	}
-	// Keys whose order differs between directories and stores.
+	// Directories and stores list these keys in different orders.
 	for _, key := range []string{"o/a-b", "o/a/b", "o/a0", "o/a.b/c", "o/a!"} {
 		h.plantFile(t, key, key)
 	}
@@ -140,7 +140,8 @@ func plantTree(t *testing.T, n int, largest int64) *hostileTree {
 	return h
 }
 
-// meddling returns an option that changes the files in h.restive just before a bucket reads them.
+// meddling returns an option for a bucket. The option changes each file in h.restive just before
+// the bucket reads the file.
 func (h *hostileTree) meddling(t *testing.T) storage.OpenOption {
 	change := func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 		if op.Name == "Upload" && slices.Contains(h.restive, op.Key) {
@@ -158,7 +159,7 @@ func (h *hostileTree) plantFile(t *testing.T, key, text string) {
 	h.bytes += int64(len(text))
 }
 
-// plantLarge writes a file that is not held in memory and is not only zeros.
+// plantLarge writes a large file, which is not held in memory and does not consist only of zeros.
 func (h *hostileTree) plantLarge(t *testing.T, key string, size int64) {
 	t.Helper()
 	path := filepath.Join(h.dir, filepath.FromSlash(key))

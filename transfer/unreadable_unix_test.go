@@ -25,8 +25,8 @@ import (
 // runUnprivileged is the job "unprivileged": it uploads a directory with syncUnprivileged.
 func runUnprivileged(dir string) error { return syncUnprivileged(transfer.Dir(dir)) }
 
-// runUnprivilegedBucket is the job "unprivileged bucket": it copies a directory as a bucket with
-// syncUnprivileged.
+// runUnprivilegedBucket is the job "unprivileged bucket". It opens a directory as a bucket, and
+// copies that with syncUnprivileged.
 func runUnprivilegedBucket(dir string) error {
 	b, err := local.Open(dir, local.Config{})
 	if err != nil {
@@ -35,8 +35,8 @@ func runUnprivilegedBucket(dir string) error {
 	return syncUnprivileged(transfer.Bucket(b))
 }
 
-// syncUnprivileged is the job of a process without privileges: it syncs src to a bucket with two objects, and prints
-// what failed and what is stored.
+// syncUnprivileged is the job of a process without privileges. It syncs src to a bucket that has
+// two objects, and prints which files failed and which objects are stored.
 func syncUnprivileged(src transfer.End) error {
 	b := memstore.New()
 	for _, key := range []string{"half/in/x", "spare"} {
@@ -66,8 +66,8 @@ func TestUploadUnreadableFiles(t *testing.T) {
 		_ = os.Chmod(filepath.Join(dir, "shut"), 0o755)
 	})
 
-	// A process that may not read everything uploads the directory with WithDelete, and prints what has failed and what is
-	// stored. Its bucket had half/in/x and spare before.
+	// A process that may not read everything uploads the directory with WithDelete. It prints which
+	// files failed and which objects are stored. Its bucket had half/in/x and spare before.
 	const want = `failed shut/ permission denied
 failed locked permission denied
 stored a <nil>
@@ -82,7 +82,8 @@ stored z <nil>
 	}
 }
 
-// WithDelete keeps the copies of the files in a directory of which the process can read only the names.
+// The process can read only the names in a directory. WithDelete keeps the copies of the files
+// there.
 func TestWithDeleteUnreadableDirectory(t *testing.T) {
 	dir := newTree(t, map[string]string{"a": "x", "half/in/x": "x"})
 	require.NoError(t, os.Chmod(filepath.Join(dir, "half"), 0o444))
@@ -90,8 +91,8 @@ func TestWithDeleteUnreadableDirectory(t *testing.T) {
 		_ = os.Chmod(filepath.Join(dir, "half"), 0o755)
 	})
 
-	// Some file systems do not tell the process that half/in is a directory. The bucket of syncUnprivileged
-	// had half/in/x and spare before, and keeps spare after a failure, too.
+	// Some file systems do not tell the process that half/in is a directory. The bucket of
+	// syncUnprivileged had half/in/x and spare before. After a failure, it keeps spare, too.
 	const want = `^failed half/(in/)? permission denied
 stored a <nil>
 stored half/in/x <nil>
@@ -104,8 +105,8 @@ $`
 	}
 }
 
-// unprivileged runs a job on a directory. Root does so as another user, who may not read
-// everything.
+// unprivileged runs a job on a directory. If root runs the tests, the job runs as another user, who
+// may not read everything.
 func unprivileged(t *testing.T, job, dir string) string {
 	t.Helper()
 	for _, path := range []string{dir, filepath.Dir(dir)} { // which t.TempDir made
@@ -131,7 +132,7 @@ func unprivileged(t *testing.T, job, dir string) string {
 	return string(data)
 }
 
-// sortedFailures returns failures of the walk first, because others fail later.
+// sortedFailures puts the failure of the directory before that of the file, whichever came first.
 func sortedFailures(text string) string {
 	const walked, moved = "failed shut/ permission denied\n", "failed locked permission denied\n"
 	if rest, ok := strings.CutPrefix(text, moved+walked); ok {
@@ -140,7 +141,8 @@ func sortedFailures(text string) string {
 	return text
 }
 
-// runIntoLockedTop syncs into a directory in which only a folder takes files.
+// runIntoLockedTop syncs into a directory whose top cannot be written, but one of whose folders
+// can.
 func runIntoLockedTop(dir string) error {
 	b := memstore.New()
 	if _, err := b.Upload(context.Background(), "open/new", file("new")); err != nil {
@@ -164,7 +166,7 @@ func runIntoLockedTop(dir string) error {
 	return nil
 }
 
-// elsewhere is a Core whose place is not known.
+// An elsewhere Core does not show where its objects are stored.
 type elsewhere struct{ storage.Core }
 
 func (e elsewhere) Source(key string) storage.CopySource { return storage.NewCopySource(e, key) }
@@ -184,7 +186,8 @@ func TestJobDestinationOfWhichAFolderTakesFiles(t *testing.T) {
 
 	const (
 		synced = "1 1  false\n"
-		// The source takes no files either, so that the job cannot tell whether both ends are one place.
+		// The source accepts no files, either. So the job cannot find out whether both ends are one
+		// place.
 		hinted = "0 0 permission denied true\n"
 	)
 	require.Equal(t, synced+hinted, printed, "transferred, deleted, code, and whether the error has a hint")

@@ -55,8 +55,8 @@ func (a audited) RemoveAll(ctx context.Context, keys iter.Seq[string]) (int, err
 	return wrapped.RemoveEach(ctx, a, keys)
 }
 
-// A bucket's Core may be wrapped in another Core. A job writes and removes through the outer one, so that the wrapper
-// sees every change.
+// A bucket's Core may be wrapped in another Core. A job writes and removes through the outer one.
+// So the wrapper sees every change.
 func TestJobCallsAWrappedCore(t *testing.T) {
 	var calls []string
 	inner := memstore.New()
@@ -73,7 +73,7 @@ func TestJobCallsAWrappedCore(t *testing.T) {
 	_, err = transfer.Copy(t.Context(), dst, srcBucket, transfer.WithDelete())
 	require.NoError(t, err)
 
-	// With these objects, a job finds out whether both ends are one place.
+	// A job writes and removes these objects to find out whether both ends are one place.
 	calls = slices.DeleteFunc(calls, func(call string) bool {
 		return strings.Contains(call, "omnibucket-question-")
 	})

@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/transfer/internal/ends"
 )
 
-// checkListedSize accepts the new size of an object that was replaced by a larger one after it was listed.
+// After an object was listed, a larger one may replace it. checkListedSize accepts the new size.
 func TestDownloadGrowsBeforeItIsRead(t *testing.T) {
 	src := memstore.New()
 	_, err := src.Upload(t.Context(), "a", strings.NewReader("a longer one"))

@@ -15,8 +15,8 @@ import (
 	"github.com/omnibucket/storage/transfer/internal/selection"
 )
 
-// A walk stops in the middle of a large directory when ctx ends, because it would need a stat for each further name.
-// In this test, ctx ends after the walk has checked it a number of times.
+// When ctx ends, a walk stops in the middle of a large directory, because it would need a stat for
+// each further name. In this test, ctx ends after the walk has checked it several times.
 func TestWalkEndsInTheMiddleOfADirectory(t *testing.T) {
 	const files = 3 * readAtOnce
 	dir := t.TempDir()
@@ -54,7 +54,8 @@ func TestWalkEndsInTheMiddleOfADirectory(t *testing.T) {
 	})
 }
 
-// A file that has grown since it was listed, such as a log, does not match the ETag of its new content.
+// A file such as a log may have grown since it was listed. It then does not match the ETag of its
+// new content.
 func TestMatchesETagOfAFileThatGrew(t *testing.T) {
 	const text = "grown"
 	dir := t.TempDir()

@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// Reading a file of an inventory fails with InvalidArgument, and not with ObjectNotFound, if the
-// directory for temporary files is missing.
+// If the directory for temporary files is missing, reading a file of an inventory fails with
+// InvalidArgument, and not with ObjectNotFound.
 func TestMissingTemporaryDirectoryOfAnInventory(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "missing")
 	t.Setenv("TMPDIR", dir)

@@ -15,8 +15,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// unsortedEntries yields n entries in the order of a map, which is random. If n is not 0, the entry
-// "000000" comes a second time at the end.
+// unsortedEntries yields n entries in the random order of a map. If n is not 0, the entry "000000"
+// comes once more at the end.
 func unsortedEntries(n int) iter.Seq2[storage.ListEntry, error] {
 	entries := map[string]storage.ListEntry{}
 	for i := range n {
@@ -35,7 +35,7 @@ func unsortedEntries(n int) iter.Seq2[storage.ListEntry, error] {
 	}
 }
 
-// newEntry returns the entry with the number i, which is also its place in the order of keys.
+// newEntry returns the entry with the number i. In the order of keys, the entry has this place.
 func newEntry(i int) storage.ListEntry {
 	return storage.ListEntry{
 		Key:      fmt.Sprintf("%06d", i),
@@ -46,7 +46,8 @@ func newEntry(i int) storage.ListEntry {
 	}
 }
 
-// setTempDir makes the test store its temporary files in a new directory, and returns that.
+// setTempDir makes the test store its temporary files in a new directory, and returns this
+// directory.
 func setTempDir(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -140,8 +141,8 @@ func TestSortedLeavesNoFiles(t *testing.T) {
 	}
 }
 
-// SortByKey fails with InvalidArgument, and not with ObjectNotFound, if the directory for temporary
-// files is missing.
+// If the directory for temporary files is missing, SortByKey fails with InvalidArgument, and not
+// with ObjectNotFound.
 func TestSortedMissingTemporaryDirectory(t *testing.T) {
 	dir := filepath.Join(setTempDir(t), "missing")
 	t.Setenv("TMPDIR", dir)
