@@ -592,7 +592,7 @@ func TestOperationsBesideEachOther(t *testing.T) {
 }
 
 // intFromEnv returns the number in a variable of the environment. If the variable is not set, it
-// returns otherwise.
+// returns the given default.
 func intFromEnv(t *testing.T, variable string, otherwise int) int {
 	if text := os.Getenv(variable); text != "" {
 		n, err := strconv.Atoi(text)
@@ -602,8 +602,7 @@ func intFromEnv(t *testing.T, variable string, otherwise int) int {
 	return otherwise
 }
 
-// A draw selects cases at random. On average it selects one of as many cases as the field every
-// says.
+// A draw selects cases at random. If every is 24, for example, it selects about one case in 24.
 type draw struct {
 	random *rand.Rand
 	every  int
