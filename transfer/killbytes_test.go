@@ -60,7 +60,8 @@ var countedWays = map[string]func(ctx context.Context, c countedJob, b storage.B
 	},
 }
 
-// runCounted runs one transfer. The text job has a name in countedWays, a colon and the directory.
+// runCounted runs one transfer. The argument job is a name in countedWays, a colon and the
+// directory.
 func runCounted(job string) error {
 	way, dir, _ := strings.Cut(job, ":")
 	c := countedJob(dir)
@@ -97,8 +98,8 @@ func openCounted(ctx context.Context, endpoint string) (storage.Bucket, error) {
 	})
 }
 
-// A countingServer counts the bytes of bodies in both directions. When it has counted as many as
-// the field at says, it sends to the channel reached.
+// A countingServer counts the bytes of bodies in both directions. When the count reaches the value
+// of at, the server sends on the channel reached.
 type countingServer struct {
 	http.Handler
 	bytes   atomic.Int64

@@ -17,8 +17,8 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// newLockingBuckets returns two buckets that lock objects, of two stores. A copy of a locked object
-// is a download and an upload.
+// newLockingBuckets returns a bucket in memory and one in a directory. Both can lock objects. A
+// copy of a locked object is a download and an upload.
 func newLockingBuckets(t *testing.T) (memory, directory storage.Bucket) {
 	t.Helper()
 	directory, err := local.Open(t.TempDir(), local.Config{NoSync: true}, storage.WithObjectLock())

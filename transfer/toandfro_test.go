@@ -177,8 +177,7 @@ func movingTime(t *testing.T) time.Duration {
 	return long
 }
 
-// plantMoved stores files in the bucket or directory that the text at names, and returns their
-// fingerprints.
+// plantMoved stores files in a bucket or a directory, and returns their fingerprints.
 func plantMoved(t *testing.T, at string) map[string]string {
 	t.Helper()
 	files := map[string]string{}
