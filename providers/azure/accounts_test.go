@@ -24,7 +24,8 @@ import (
 	"github.com/omnibucket/storage/providers/internal/testing/documented"
 )
 
-// accountSAS returns the query of a shared access signature for everything.
+// accountSAS returns the query of a shared access signature for the account, with all permissions
+// that these tests need.
 func (s *azuriteServer) accountSAS(t *testing.T) url.Values {
 	t.Helper()
 	address, err := s.raw.GetSASURL(sas.AccountResourceTypes{Service: true, Container: true, Object: true},
@@ -43,10 +44,11 @@ func (s *azuriteServer) accountSAS(t *testing.T) url.Values {
 	return u.Query()
 }
 
-// newSASExchanger returns a function that translates the query of a URL that was signed with a user delegation key,
-// because Azurite accepts no such keys. The function checks that the SDK makes the same signature with the user
-// delegation key, and returns nil if it does not. Otherwise it returns a query with the same values, signed with the
-// account's key. That query may be used without TLS, because Azurite runs without it.
+// newSASExchanger returns a function for signed URLs, because Azurite accepts no user delegation
+// keys. The function gets the query of a URL that was signed with such a key. It returns nil unless
+// the SDK makes the same signature with that key. Otherwise, it returns a query with the same
+// values, signed with the account's key. The new query may be used without TLS, because Azurite
+// runs without TLS.
 func (s *azuriteServer) newSASExchanger(t *testing.T) func(container, key string, query url.Values) url.Values {
 	t.Helper()
 	credential, err := service.NewSharedKeyCredential("devstoreaccount1", azuriteKey)
@@ -96,14 +98,15 @@ func blobSignatureValues(container, key string, signed url.Values) sas.BlobSigna
 	}
 }
 
-// signAsDelegated returns the SDK's signature of values, with the user delegation key that the signed query names. If
-// the query is valid before or after the time of its key, it fails with PermissionDenied.
+// signAsDelegated returns the SDK's signature of values, with the user delegation key that the
+// signed query names. It fails with PermissionDenied if the query is valid before the key begins or
+// after the key expires.
 func signAsDelegated(
 	keyService *service.Client, values sas.BlobSignatureValues, signed url.Values,
 ) (string, error) {
 	keyStart := signed.Get("skt")
 	keyExpiry := signed.Get("ske")
-	// All times have the same form, so that their texts sort as the times do.
+	// All times have the same form, so their texts sort as the times do.
 	if signed.Get("st") < keyStart || signed.Get("se") > keyExpiry {
 		return "", storage.PermissionDenied
 	}
@@ -120,9 +123,9 @@ func signAsDelegated(
 	return query.Signature(), nil
 }
 
-// signWithKey returns a function that signs a request with the key of the emulator's account. The SDK has no such
-// function, so the SDK makes a request of its own, into which a requestReplacer copies r. The transport does not send
-// that request: it copies the signature back to r.
+// signWithKey returns a function that signs a request r with the key of the emulator's account. The
+// SDK cannot sign a given request, so it makes a request of its own. A requestReplacer copies r
+// into that request. The transport does not send the request, but copies its signature to r.
 func (s *azuriteServer) signWithKey(t *testing.T) func(r *http.Request) {
 	t.Helper()
 	credential, err := service.NewSharedKeyCredential("devstoreaccount1", azuriteKey)
@@ -134,7 +137,7 @@ func (s *azuriteServer) signWithKey(t *testing.T) func(r *http.Request) {
 		}})
 	require.NoError(t, err)
 	return func(r *http.Request) {
-		// The call may fail, because the response is empty.
+		// The error of this call does not matter, because the response is empty.
 		_, _ = client.GetProperties(context.WithValue(r.Context(), requestKey{}, r), nil)
 	}
 }
@@ -153,11 +156,11 @@ func copySignature(_ http.ResponseWriter, signed *http.Request) {
 	}
 }
 
-// A requestReplacer is a policy of the SDK. It replaces the request by the one in the context, so that the SDK
-// signs that.
+// A requestReplacer is a policy of the SDK. It replaces the SDK's request by the request in the
+// context, and the SDK signs that one.
 type requestReplacer struct{}
 
-// Do gives r the method, URL and headers of the request in its context, and passes it on.
+// Do gives r the method, URL and headers of the request in r's context, and passes r on.
 func (requestReplacer) Do(r *policy.Request) (*http.Response, error) {
 	raw := r.Raw()
 	source, _ := raw.Context().Value(requestKey{}).(*http.Request)
@@ -177,7 +180,7 @@ type handlerTransport struct{ http.Handler }
 // Do calls the handler, and returns its response.
 func (d handlerTransport) Do(r *http.Request) (*http.Response, error) {
 	received := r.Clone(r.Context())
-	// The SDK does not spell the names as a server does.
+	// The SDK does not spell the names of headers as a server does.
 	for name, values := range r.Header {
 		received.Header[http.CanonicalHeaderKey(name)] = values
 	}
@@ -219,8 +222,8 @@ func (s *azuriteServer) newScanner(t *testing.T) func(container, key string) {
 	}
 }
 
-// openPeculiarAccount opens a new container of Azurite, behind a server that behaves like an account with a
-// behavior. The returned Config opens it again.
+// openPeculiarAccount opens a new container of Azurite, behind a server that gives the account this
+// behavior. The returned Config opens the container again.
 func openPeculiarAccount(
 	t *testing.T, behavior documented.Behavior, opts ...storage.OpenOption,
 ) (storage.Bucket, azure.Config) {
@@ -316,7 +319,8 @@ func TestSignedURLWithSASPolicy(t *testing.T) {
 	_, err := bucket.Upload(ctx, "a", strings.NewReader("text"))
 	require.NoError(t, err)
 
-	// A signature begins 15 minutes before it is made. They count towards the limit, as docs/stores.md says.
+	// A signature is valid from 15 minutes before it is made. These minutes count towards the
+	// limit, as docs/stores.md says.
 	tests := []struct {
 		ttl        time.Duration
 		wantStatus int
@@ -370,8 +374,8 @@ func uploadTwoParts(t *testing.T, bucket storage.Bucket, key string) {
 	require.Equal(t, "one two", string(data))
 }
 
-// The parts of an upload leave no version after it is completed or aborted, so that the container
-// can be deleted. https://learn.microsoft.com/azure/storage/blobs/versioning-overview
+// No version of an upload's parts is left after the upload is completed or aborted, so the
+// container can be deleted. https://learn.microsoft.com/azure/storage/blobs/versioning-overview
 func TestCompletePartsLeavesNoVersions(t *testing.T) {
 	account := documented.AzureVersions(needAzurite(t).accountSAS(t))
 	bucket, config := openPeculiarAccount(t, account, storage.WithVersioning(true))
@@ -391,7 +395,7 @@ func TestCompletePartsLeavesNoVersions(t *testing.T) {
 		require.Fail(t, "no version of a part may stay", entry.Key)
 	}
 
-	// Without the versions of "a", nothing is left.
+	// Remove the versions of "a", which are the only ones that are left.
 	for entry, err := range storage.Versions(t.Context(), bucket) {
 		require.NoError(t, err)
 		require.NoError(t, bucket.Remove(t.Context(), entry.Key, storage.WithVersion(entry.Version)))

@@ -17,9 +17,9 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// An answer is a response that Azure is known to send, and what the caller must learn from it.
-// The rows are facts that others have documented or recorded; nothing here was asked of Azure.
-// Where a page gives a status and a code without the text, the message says the same in our words.
+// An answer is a response that Azure is known to send, with what the caller must learn from it.
+// Each answer is a fact that others have documented or recorded; nothing here was asked of Azure.
+// If a page gives a status and a code without the text, the message says the same in our words.
 type answer struct {
 	call    string // of answeredCalls
 	status  int
@@ -30,7 +30,8 @@ type answer struct {
 	source  string // a page, or an issue of a repository at GitHub
 }
 
-// bodyOnly marks the code of an answer that is in its body, but not in its header.
+// bodyOnly is in front of an answer's code if the response has the code in its body, but not in its
+// header.
 const bodyOnly = "body:"
 
 const (
@@ -43,7 +44,7 @@ const (
 // recorded names a response of Azure that a test of its old Python client has recorded.
 func recorded(test string) string { return "Azure/azure-storage-python tests/recordings/" + test }
 
-// recordedAnswers are responses that are recorded.
+// recordedAnswers are responses of Azure that others have recorded.
 var recordedAnswers = []answer{
 	{call: "attrs", status: 404, code: "BlobNotFound", want: storage.ObjectNotFound, source: recorded("test_common_blob.test_blob_not_exists")},
 	{
@@ -986,7 +987,7 @@ func uploadInParts(ctx context.Context, bucket storage.Bucket, _ storage.Service
 	return err
 }
 
-// reply returns the answer as a response in the form in which Azure sends it.
+// reply returns the answer in the form in which Azure sends it.
 func (a *answer) reply() reply {
 	code, isBodyOnly := strings.CutPrefix(a.code, bodyOnly)
 	message, elements, _ := strings.Cut(a.message, "|")
@@ -1003,7 +1004,7 @@ func (a *answer) reply() reply {
 	return r
 }
 
-// success returns a success for a request that does not get the response of the tested row.
+// success returns a successful response to a request that does not get the tested answer.
 func success(r wiretest.Request) reply {
 	switch {
 	case r.Method == http.MethodGet && strings.Contains(r.RawQuery, "comp=list"):
@@ -1045,7 +1046,8 @@ func testAnswer(t *testing.T, a *answer) {
 	request := regexp.MustCompile(call.request)
 	server := newCannedServer(t)
 	server.Answer = func(r wiretest.Request) reply {
-		// A copy and an upload have the same request line, so the header decides.
+		// A copy and an upload have the same request line, so the header X-Ms-Copy-Source tells
+		// them apart.
 		isOther := a.call == "copy" && r.Header.Get("X-Ms-Copy-Source") == ""
 		if isOther || !request.MatchString(r.Line()) {
 			return success(r)
@@ -1068,7 +1070,8 @@ func testAnswer(t *testing.T, a *answer) {
 	}
 
 	e := wiretest.RequireAnswer(t, err, a.want, sdkerror.IsRetryable(a.want), a.hint, a.source)
-	// These two are errors of the engine and of the driver, which have no status.
+	// For these two answers, the engine and the driver make errors of their own, which have no
+	// status.
 	hasStatus := a.want != storage.RangeNotSatisfiable && a.code != "InvalidBlockList"
 	if hasStatus {
 		require.Equal(t, a.status, e.Status)

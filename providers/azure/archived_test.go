@@ -10,9 +10,11 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// Azure refuses to overwrite an archived object. A write then fails with Archived, and a write with IfAbsent with
-// PreconditionFailed. If the source of a copy is the archived object, the copy fails with Archived and another hint.
-// https://learn.microsoft.com/azure/storage/blobs/archive-blob, https://github.com/rclone/rclone/issues/3982.
+// Azure refuses to overwrite an archived object. A write then fails with Archived, or with
+// PreconditionFailed if it has IfAbsent. If the source of a copy is the archived object, the copy
+// fails with Archived and another hint.
+// https://learn.microsoft.com/azure/storage/blobs/archive-blob,
+// https://github.com/rclone/rclone/issues/3982.
 func TestPutOverArchived(t *testing.T) {
 	put := func(d *objectDriver, c storage.Condition) error {
 		r := wiretest.Put("a", "hello")

@@ -134,7 +134,8 @@ func TestAttrsOfReads(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			r := &driver.GetRequest{Key: "a", Length: -1}
 
-			// These are the attributes without the headers, and then with what they change.
+			// The wanted attributes are those of a response without the headers, with the changes
+			// that the headers make.
 			attrs, err := newCannedServer(t, objectReply("x")).openDriver(t).Head(t.Context(), r)
 			require.NoError(t, err)
 			want := *attrs
@@ -180,7 +181,8 @@ func TestAttrsEncryptionOfWrites(t *testing.T) {
 	require.Equal(t, want, attrs.Encryption)
 }
 
-// With WithNativeAttrs, the attributes of Attrs and Download have the SDK's response in Native, which is nil otherwise.
+// With WithNativeAttrs, the attributes of Attrs and Download have the SDK's response in Native.
+// Otherwise, Native is nil.
 func TestNativeAttrs(t *testing.T) {
 	server := newCannedServer(t, objectReply("x", "X-Ms-Lease-State", "leased"))
 	bucket := engine.New(server.openDriver(t))
@@ -191,7 +193,7 @@ func TestNativeAttrs(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, "leased", string(*properties.LeaseState))
 
-	// The response to a Download is without its body, which the reader has.
+	// In the attributes of a Download, Native has no body, because the reader has it.
 	r, err := bucket.Download(t.Context(), "a", storage.WithNativeAttrs(),
 		WithCustomerKey(decodeKey(t, firstKey)))
 	require.NoError(t, err)

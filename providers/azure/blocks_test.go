@@ -101,14 +101,14 @@ func TestBlockIDs(t *testing.T) {
 		}
 	}
 
-	// The same bytes have the same id, so that they replace the block.
+	// The same bytes have the same id, so their block replaces the earlier one.
 	repeated, err := blockID(uploadA, 2, 1)
 	require.NoError(t, err)
 	require.True(t, ids[repeated])
 }
 
-// PutPart does not replace the block of an earlier part that has other content, if an upload is
-// resumed with another body.
+// If an upload is resumed with another body, PutPart keeps the blocks of the earlier body, because
+// other content has other block ids.
 func TestPutPartOtherContent(t *testing.T) {
 	server := newCannedServer(t, created)
 	d := server.openDriver(t)
@@ -132,7 +132,7 @@ func TestPutPartOtherContent(t *testing.T) {
 	require.NotEqual(t, recorded.Tag, putPart("b").Tag)
 	require.Equal(t, recorded.Tag, putPart("a").Tag)
 
-	// CompleteParts commits the block that the caller has recorded.
+	// CompleteParts commits the block whose tag the caller has recorded.
 	_, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{
 		Put:    wiretest.Put("a", "a"),
 		Upload: upload,
@@ -167,8 +167,8 @@ func TestPutPartBesideShortBlockIDs(t *testing.T) {
 	require.Equal(t, foreignHint, e.Hint)
 }
 
-// CompleteParts refuses a part that belongs to another upload, or has another number, without a
-// request.
+// CompleteParts sends no request and fails if the tag of a part names another upload or another
+// number.
 func TestCompletePartsOfAnotherUpload(t *testing.T) {
 	server := newCannedServer(t, created)
 	d := server.openDriver(t)
@@ -329,8 +329,8 @@ func TestCompletePartsDroppedBlocks(t *testing.T) {
 // CompleteParts refuses two parts with the same block id, because the later part replaced the
 // earlier one. Two ids of 6 bytes are equal once in 2^48 pairs.
 func TestCompletePartsEqualBlockIDs(t *testing.T) {
-	// If the tag of a part ends in a length, the block id of the part is a hash of 6 bytes. It has 8 characters in
-	// base64.
+	// If the tag of a part ends in a length, the part's block has an id of that length, which is
+	// derived from a hash. Such an id of 8 characters in base64 has 6 bytes.
 	const idLength = "8"
 	server := newCannedServer(t, created)
 	upload := newUploadID()

@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// partSize is the size of the parts of these uploads.
+// partSize is the size of the parts of all uploads in this file.
 const partSize = 5 << 20
 
 // A canceled upload leaves no object.
@@ -52,7 +52,7 @@ func TestUploadCanceled(t *testing.T) {
 }
 
 // Uploads to one key at the same time do not mix their bytes. The first commit drops the blocks of
-// the others, and those whose body can be read again restart.
+// the other uploads. An upload whose blocks are dropped restarts if its body can be read again.
 func TestUploadsToOneKeyDoNotMix(t *testing.T) {
 	const size = 2*partSize + 1
 	const writers = 3
@@ -77,7 +77,7 @@ func TestUploadsToOneKeyDoNotMix(t *testing.T) {
 	}
 	group.Wait()
 
-	// Only that writer, which cannot restart, may fail.
+	// Only writer 0 may fail, because it cannot restart.
 	for i, err := range errs {
 		if i != onceReadable {
 			require.NoError(t, err)

@@ -50,7 +50,7 @@ func beginUpload(t *testing.T, bucket storage.Bucket, key string, opts ...storag
 
 // Open uploads to one key at the same time do not disturb each other.
 func TestBeginUploadToOneKey(t *testing.T) {
-	// Three uploads to one key begin. The third one may only create the object.
+	// Three uploads to one key begin. The third one has IfAbsent, so it must not replace an object.
 	server, name, bucket := openBucket(t)
 	uploads := []struct {
 		text   string
@@ -156,7 +156,8 @@ func TestSignPartStoresThatPart(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "final", string(got))
 
-	// Without WithUncheckedParts, the part needs a checksum, which Azure would not enforce.
+	// Without WithUncheckedParts, a signed part needs a checksum. SignPart fails, because Azure
+	// would not enforce the checksum.
 	checked := beginUpload(t, bucket, "b")
 	_, err = checked.SignPart(t.Context(), 1, storage.WithCRC32C(7))
 	require.ErrorIs(t, err, storage.Unsupported)
@@ -170,7 +171,8 @@ func TestCompletePartsReplacedPart(t *testing.T) {
 	_, err := u.PutPart(t.Context(), 1, strings.NewReader("old"))
 	require.NoError(t, err)
 
-	// Another bucket of the same container replaces the part in its first call of CompleteParts.
+	// The bucket replacing is of the same container. Its first call of CompleteParts replaces the
+	// part before it begins.
 	isReplaced := false
 	replacing := server.open(t, name, driver.WithLayer(func(d driver.Driver) driver.Driver {
 		return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
@@ -186,7 +188,8 @@ func TestCompletePartsReplacedPart(t *testing.T) {
 		require.NoError(t, storage.Close(replacing))
 	})
 
-	// The upload is completed in that bucket. The part is replaced between the listing of the parts and their copy.
+	// The bucket replacing completes the upload. It replaces the part after the parts were listed
+	// and before they are copied.
 	continued, err := storage.ContinueUpload(t.Context(), replacing, u.Token())
 	require.NoError(t, err)
 	_, err = continued.Complete(t.Context())
@@ -198,7 +201,7 @@ func TestCompletePartsReplacedPart(t *testing.T) {
 	require.Equal(t, "new", string(got))
 }
 
-// List hides the parts of open uploads, and only those.
+// List hides the parts of open uploads, but no other objects.
 func TestListHidesParts(t *testing.T) {
 	_, _, bucket := openBucket(t)
 	u := beginUpload(t, bucket, "a")
@@ -221,14 +224,14 @@ func TestListHidesParts(t *testing.T) {
 		foldermarker.Keys(t, bucket, slash, storage.WithPrefix(".omnibucket/")))
 }
 
-// ListUploads yields the open uploads. It also yields the prefix of parts that are left of an upload that has ended.
-// AbortUpload removes each entry.
+// ListUploads yields the open uploads. It also yields the prefix of leftover parts, whose upload
+// has ended. AbortUpload removes each entry.
 func TestListUploads(t *testing.T) {
 	server, name, bucket := openBucket(t)
 	beginUpload(t, bucket, "a")
 	beginUpload(t, bucket, "users/ü 7")
 
-	// A part without a marker is of an upload that has ended.
+	// A part without a marker belongs to an upload that has ended.
 	orphans := ".omnibucket//parts/0123456789abcdef0123456789abcdef"
 	part := server.raw.NewContainerClient(name).NewBlockBlobClient(orphans + "/0-000001")
 	_, err := part.UploadBuffer(t.Context(), []byte("x"), nil)
@@ -271,7 +274,8 @@ func TestCompletePartsOnce(t *testing.T) {
 	})
 }
 
-// A closedService is an HTTP transport to an account whose service may not read blobs.
+// A closedService is an HTTP transport to an account whose service may not read the sources of
+// copies.
 type closedService struct {
 	http.RoundTripper
 	refused atomic.Int32
@@ -296,8 +300,8 @@ func (c *closedService) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// Complete makes the object even if Azure may not read the parts itself, as a copy within the service does. The driver
-// then downloads the parts, and sends them.
+// Complete makes the object even if Azure refuses to copy the parts itself, because the service may
+// not read them. The driver then downloads the parts, and sends them.
 func TestBeginUploadServiceMayNotRead(t *testing.T) {
 	server := needAzurite(t)
 	name := server.container(t)

@@ -20,8 +20,9 @@ import (
 // testUpload is the name of an open upload: its prefix, and its secret.
 const testUpload = "0123456789abcdef0123456789abcdef-fedcba9876543210fedcba9876543210"
 
-// A part of an open upload is encrypted with the key of its object, but is not archived, whether
-// the driver or a signed URL sends it. The responses are canned, because the emulator ignores keys.
+// A part of an open upload is encrypted with the key of its object. It is not archived, even if its
+// object will be. Both hold whether the driver or a signed URL sends the part. The responses are
+// canned, because the emulator ignores keys.
 func TestPutPartEncryption(t *testing.T) {
 	const (
 		number      = 7
@@ -72,9 +73,9 @@ func TestPutPartEncryption(t *testing.T) {
 	require.NotContains(t, signedURL.URL, secretStart, "the URL must not show the secret of the upload")
 }
 
-// CompleteParts fails as retryable if another write to the key drops the copied blocks. It keeps the parts, so that it
-// can be repeated. Before the commit, it notes its decision in the marker of the upload. After the failure, it clears
-// the decision.
+// If another write to the key drops the copied blocks, CompleteParts fails with a retryable error.
+// It keeps the parts, so the call can be repeated. Before the commit, it notes its decision in the
+// marker of the upload. After the failure, it clears the decision.
 func TestCompletePartsRepeated(t *testing.T) {
 	// These are the answers to the requests of CompleteParts, in order.
 	server := newCannedServer(t,
@@ -108,13 +109,13 @@ func TestCompletePartsRepeated(t *testing.T) {
 	require.Equal(t, etag, block.Header.Get("X-Ms-Source-If-Match"))
 	require.Equal(t, etag, commit.Header.Get("If-Match"))
 
-	// Both writes of the marker replace only the revision that was read.
+	// Both writes of the marker replace it only if it still has the revision that was read.
 	for _, marker := range []wiretest.Request{decision, withdrawal} {
 		require.Contains(t, marker.Path, "-begun")
 		require.Equal(t, etag, marker.Header.Get("If-Match"))
 	}
 
-	// Only the first one has the decision.
+	// Only the first write has the decision.
 	require.NotEmpty(t, decision.Header.Get("X-Ms-Meta-Omnibucketdecision"))
 	require.Empty(t, withdrawal.Header.Get("X-Ms-Meta-Omnibucketdecision"))
 }
@@ -128,8 +129,8 @@ func TestAbortPartsEndsUploadFirst(t *testing.T) {
 	require.Contains(t, server.Requests()[1].Path, "-begun")
 }
 
-// CompleteParts copies the parts in blocks of the usual size. If these would be more blocks than a blob may have, each
-// part becomes one block.
+// CompleteParts copies the parts in blocks of the usual size. If there would be more blocks than a
+// blob may have, each part becomes one block.
 func TestPartRangesMaxBlocks(t *testing.T) {
 	d := newCannedServer(t).openDriver(t)
 	d.copier.block = 1 // each byte is a block
@@ -148,7 +149,7 @@ func TestPartRangesMaxBlocks(t *testing.T) {
 	require.Len(t, ranges, 2, "an empty part must take no block")
 	require.Equal(t, int64(firstSize), ranges[0].bytes.Count)
 
-	// Without the first part, each byte can be a block.
+	// Without the first part, the blocks are few enough, so each byte is a block.
 	ranges, _, err = d.uploads.partRanges(t.Context(), upload, &driver.CompleteRequest{
 		Put:   &driver.PutRequest{Key: "a"},
 		Parts: parts[1:],
@@ -166,7 +167,7 @@ func TestParseOpenUpload(t *testing.T) {
 		require.ErrorIs(t, err, storage.InvalidArgument, name)
 	}
 
-	// ListUploads returns the name without the secret.
+	// ListUploads returns the name of an upload without its secret.
 	require.True(t, isOpenUpload(testUpload[:32]))
 }
 
@@ -347,12 +348,13 @@ func TestCompletePartsRemovesVersions(t *testing.T) {
 			err := server.openDriver(t).uploads.remove(t.Context(), upload)
 			require.Equal(t, tt.wantCode, storage.CodeOf(err), "%v", err)
 
-			// The marker is removed first, so that the upload has ended before its parts are removed.
+			// The marker is removed first, so the upload has ended before its parts are removed.
 			lines := server.Lines()
 			require.Equal(t, "DELETE "+marker, strings.ReplaceAll(lines[0], "/parts/", "%2Fparts%2F"))
 			require.Contains(t, lines[1], "include=versions")
 
-			// All other requests are removals. Their names follow the last slash.
+			// All other requests are removals. Each has the name of a removed blob after its last
+			// slash.
 			var removals []string
 			for _, line := range lines[2:] {
 				line, err := url.PathUnescape(line)

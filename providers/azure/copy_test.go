@@ -188,8 +188,8 @@ func TestCopyInBlocksRequests(t *testing.T) {
 	}
 }
 
-// If Azure refuses a copy, the Code shows which of the two is the reason, the source or the destination. If the response
-// does not show that, Copy reads the source again.
+// If Azure refuses a copy, the Code shows whether the source or the destination is the reason. If
+// the response does not show that, Copy reads the source again.
 func TestCopyErrors(t *testing.T) {
 	absent := storage.Condition{Absent: true}
 	object := objectReply("hello")
@@ -295,7 +295,7 @@ func TestCopyErrors(t *testing.T) {
 	}
 }
 
-// Copy in blocks copies a range again if that failed temporarily.
+// If the copy of a range into a block fails temporarily, Copy copies the range again.
 func TestCopyInBlocksRetriesRange(t *testing.T) {
 	server := newCannedServer(t,
 		objectReply("hello"),
@@ -315,7 +315,7 @@ func TestCopyInBlocksRetriesRange(t *testing.T) {
 	require.Len(t, server.Requests(), 4, "there must be requests for the attributes, the range twice, and the commit")
 }
 
-// Copy in blocks fails, and commits no block, if a range can never be copied.
+// If a range can never be copied into a block, Copy fails and commits no block.
 func TestCopyInBlocksRangeFails(t *testing.T) {
 	server := newCannedServer(t,
 		objectReply("hello"),
@@ -380,7 +380,7 @@ func TestComposeRequests(t *testing.T) {
 // API added are in no block.
 // https://learn.microsoft.com/azure/storage/blobs/data-lake-storage-known-issues
 func TestAppendUsesCommittedBlocks(t *testing.T) {
-	// This id is as long as those of this package.
+	// This block id is as long as those of this package.
 	id := strings.Repeat("QUFB", 6)
 	listed := func(size string) reply {
 		return reply{Body: `<BlockList><CommittedBlocks><Block><Name>` + id + `</Name><Size>` + size +
@@ -433,14 +433,14 @@ func TestAppendUsesCommittedBlocks(t *testing.T) {
 	}
 }
 
-// Copy and Compose fail with Unsupported if the URL of the source is longer than 2 KiB, which Azure
-// refuses. The engine then streams the bytes.
+// Copy and Compose fail with Unsupported if the URL of the source is longer than 2 KiB, because
+// Azure refuses such URLs. The engine then streams the bytes.
 // https://learn.microsoft.com/rest/api/storageservices/copy-blob-from-url
 // Azure/azure-powershell#16628
 func TestCopySourceURLTooLong(t *testing.T) {
 	longest := strings.Repeat("k", 1024)
 
-	// Each of these characters has nine characters in a URL.
+	// Each of these characters becomes nine characters in a URL.
 	tooLong := strings.Repeat("\u30ad", 300)
 	copyKey := func(d *objectDriver, key string) error {
 		_, err := d.Copy(t.Context(), &driver.CopyRequest{
@@ -492,8 +492,8 @@ func TestCopySourceURLTooLong(t *testing.T) {
 	}
 }
 
-// With Config.Client, Copy and Compose of the driver fail with Unsupported, because it does not
-// know how to authorize a source. The engine then streams the bytes.
+// With Config.Client, the driver's Copy and Compose fail with Unsupported, because the driver does
+// not know how to authorize a source. The engine then streams the bytes.
 func TestCopyWithConfigClient(t *testing.T) {
 	server := newCannedServer(t, objectReply("hello"))
 

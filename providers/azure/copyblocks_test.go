@@ -119,8 +119,8 @@ func TestComposeOfBlocks(t *testing.T) {
 	require.Empty(t, got)
 }
 
-// stageForeignBlock leaves an uncommitted block on a key, as another tool does. Its id has the given length, and
-// not that of this package.
+// stageForeignBlock leaves an uncommitted block on a key, as another tool does. The id of the block
+// has idBytes bytes, and is not one of this package's ids.
 func (s *azuriteServer) stageForeignBlock(t *testing.T, container, key string, idBytes int) {
 	t.Helper()
 	id := base64.StdEncoding.EncodeToString(make([]byte, idBytes))
@@ -240,8 +240,8 @@ func TestAppendKeepsBlocks(t *testing.T) {
 	add("c")
 	requireBlocks("abc", 3)
 
-	// Another tool leaves blocks whose ids have another length. Beside them, the blocks of the object cannot be reused,
-	// so that the object is copied as one block.
+	// Another tool leaves blocks with ids of its own. The blocks of the object can then not be
+	// reused, so the object is copied as one block.
 	for _, idBytes := range []int{9, 18} {
 		server.stageForeignBlock(t, name, "log", idBytes)
 		add("d")

@@ -83,7 +83,7 @@ func writeUserKey(w http.ResponseWriter, info service.KeyInfo) {
 	fmt.Fprintf(w, body, *info.Start, *info.Expiry, base64.StdEncoding.EncodeToString([]byte("delegated")))
 }
 
-// open opens the container "photos", whose URLs are signed with keys of the server.
+// open opens the container "photos". Its URLs are signed with keys of the server.
 func (s *keyServer) open(t *testing.T) *objectDriver {
 	t.Helper()
 	d, err := NewDriver(t.Context(), Config{
@@ -158,8 +158,8 @@ func TestUserKeySignatureMatchesSDK(t *testing.T) {
 	}
 }
 
-// For an older Config.APIVersion, URLs are signed in the form of that version, if that version has user delegation
-// signatures.
+// If an older Config.APIVersion has user delegation signatures, URLs are signed in the form of that
+// version.
 func TestUserKeySignsForOlderVersions(t *testing.T) {
 	tests := []struct{ version, want string }{
 		{version: "2020-12-06", want: "2020-12-06"},
@@ -212,7 +212,7 @@ func TestUserKeyExpiry(t *testing.T) {
 		ttl  time.Duration
 		want time.Time
 	}{
-		// A URL expires at a whole second, so that the fraction of the time is rounded up.
+		// A URL expires at a whole second, so a fraction of a second is rounded up.
 		{name: "URL expires before the key", ttl: time.Hour, want: time.Date(2026, 3, 4, 6, 6, 8, 0, time.UTC)},
 		{
 			name: "URL expires shortly before the key",
@@ -235,8 +235,8 @@ func TestUserKeyExpiry(t *testing.T) {
 	}
 }
 
-// A user delegation key signs for an hour, even URLs that it does not outlast. An older key is
-// renewed before it signs again.
+// A user delegation key signs URLs for an hour, even URLs that expire after the key. An older key
+// is renewed before it signs again.
 func TestUserKeyRenewal(t *testing.T) {
 	const day = 24 * time.Hour
 	tests := []struct {
@@ -256,7 +256,7 @@ func TestUserKeyRenewal(t *testing.T) {
 
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// The first signature, at signedAt, has requested a key.
+			// The driver has requested a key for the first signature, at signedAt.
 			server, d := openWithUserKey(t)
 
 			_, err := d.sign(t.Context(), signedDownload(func(r *driver.SignRequest) {
@@ -268,8 +268,8 @@ func TestUserKeyRenewal(t *testing.T) {
 	}
 }
 
-// openWithUserKey opens a container, and signs a URL at the time signedAt, for which the driver requests a user
-// delegation key.
+// openWithUserKey opens a container, and signs a URL at the time signedAt. For this signature, the
+// driver requests a user delegation key.
 func openWithUserKey(t *testing.T) (*keyServer, *objectDriver) {
 	t.Helper()
 	server := newKeyServer(t)
@@ -284,8 +284,8 @@ func answerUnavailable(w http.ResponseWriter, _ service.KeyInfo) {
 	w.WriteHeader(http.StatusServiceUnavailable)
 }
 
-// The current user delegation key serves on if its renewal fails temporarily. The renewal is tried
-// again after a minute.
+// If the renewal of the user delegation key fails temporarily, the current key stays in use. The
+// renewal is tried again after a minute.
 func TestUserKeyRenewalFails(t *testing.T) {
 	server, d := openWithUserKey(t)
 	server.answer = answerUnavailable
@@ -327,10 +327,10 @@ func TestUserKeyRenewalWithoutToken(t *testing.T) {
 	require.Same(t, cache.key, key)
 }
 
-// Signing fails, and the current user delegation key is forgotten, if the account may no longer get
-// such a key when it must be renewed.
+// If the account may no longer get a user delegation key when the current one must be renewed,
+// signing fails. The driver then forgets the current key.
 func TestUserKeyRenewalForbidden(t *testing.T) {
-	// The key of an hour ago must be renewed.
+	// After an hour, the key must be renewed.
 	server, d := openWithUserKey(t)
 	later := signedAt.Add(time.Hour)
 
@@ -340,7 +340,7 @@ func TestUserKeyRenewalForbidden(t *testing.T) {
 	_, err := d.sign(t.Context(), signedDownload(nil), later)
 	require.ErrorIs(t, err, storage.PermissionDenied)
 
-	// Now a temporary failure is an error, too, because the old key no longer signs.
+	// Now a temporary failure is an error, too, because the driver has forgotten the old key.
 	server.answer = answerUnavailable
 	_, err = d.sign(t.Context(), signedDownload(nil), later)
 	require.ErrorIs(t, err, storage.Unavailable, "no key must be left to serve on")
@@ -414,7 +414,7 @@ func TestUserKeyRequestedOnce(t *testing.T) {
 	for name, wantErr := range map[string]error{"a key": nil, "a failure": storage.Unavailable} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				// A request waits until the test closes respond.
+				// The request for the key waits until the test closes the channel respond.
 				var cache userKeyCache
 				requests := 0
 				respond := make(chan struct{})
@@ -460,7 +460,7 @@ func TestUserKeyRenewalDoesNotBlock(t *testing.T) {
 		renewed := newUserKey(later)
 		cache := userKeyCache{key: old}
 
-		// The request for the renewed key waits until the test closes respond.
+		// The request for the renewed key waits until the test closes the channel respond.
 		respond := make(chan struct{})
 		request := func(context.Context, time.Time, time.Time) (*userKey, error) {
 			<-respond

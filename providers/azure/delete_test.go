@@ -90,8 +90,8 @@ func TestDeleteErrors(t *testing.T) {
 	}
 }
 
-// Azure refuses to delete the current version by its id. Delete then removes the object, by which the version becomes a
-// noncurrent one, and deletes the version again. DeleteBatch does the same.
+// Azure refuses to delete the current version by its id. Delete then removes the object, so the
+// version becomes noncurrent, and deletes the version again. DeleteBatch does the same.
 func TestDeleteCurrentVersion(t *testing.T) {
 	const (
 		object        = "/photos/a"
@@ -106,7 +106,8 @@ func TestDeleteCurrentVersion(t *testing.T) {
 	removed := reply{Status: 202}
 	requests := []string{deleteVersion, readVersion, deleteObject, deleteVersion}
 
-	// The replies are to these requests, in this order. Fewer replies mean fewer requests.
+	// Each test has a reply to each of these requests, in this order. If it has fewer replies,
+	// fewer requests are made.
 	tests := []struct {
 		name    string
 		replies []reply
@@ -156,8 +157,8 @@ func TestDeleteCurrentVersion(t *testing.T) {
 	}
 }
 
-// batchReply returns the response to a batch. Each verdict is the status of one request, and maybe a space and an
-// error code.
+// batchReply returns the response to a batch. Each verdict has the status of one request, which a
+// space and an error code may follow.
 func batchReply(verdicts ...string) reply {
 	var b strings.Builder
 	for i, verdict := range verdicts {

@@ -27,17 +27,17 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
-// undisturbed has further cases of the suite that get no transient answers. Their faults come after reads that only
-// Azure's driver makes.
+// undisturbed has further cases of the suite whose requests get no transient answers. Each of these
+// cases has a fault that comes after reads that only Azure's driver makes.
 var undisturbed = map[string]string{
 	"an upload that is canceled while it begins leaves nothing":                       countsReads,
 	"a stream that fails after a copy by the server may have taken effect is unknown": countsReads,
 }
 
-// refusedCopies returns a map from the names of cases to functions. Each function reports which requests of the case
-// get no transient answers. If the service cannot read a source, after an answer that does not exclude an effect, the
-// copy is not streamed, because its condition could fail for its own sake. If always is true, the service reads no
-// source.
+// refusedCopies returns functions by the names of cases. Each function reports whether a request of
+// its case must not get the transient answer a. A copy may have taken effect although its answer
+// was an error. If the service then cannot read the source, the copy is not streamed, because its
+// condition could fail due to its own effect. If always is true, the service reads no source.
 func refusedCopies(always bool) map[string]func(method string, a *documented.Answer) bool {
 	omits := func(method string, a *documented.Answer) bool {
 		if always {
@@ -49,7 +49,7 @@ func refusedCopies(always bool) map[string]func(method string, a *documented.Ans
 		"a copy whose response was lost is reconciled":                         omits,
 		"a conditional write that a gateway refused after its effect succeeds": omits,
 		"IfAbsent guards the destination of a copy":                            omits,
-		// The service copies, and the engine removes.
+		// The service copies the object, and the engine then removes the source.
 		"IfAbsent guards the destination of a move":             omits,
 		"a fault at every call of a copy that creates, retried": omits,
 	}
@@ -80,8 +80,9 @@ func startEmulator(t *testing.T) (emulator *azuriteServer, handler http.Handler,
 	return emulator, proxy, u.Path, transport.CloseIdleConnections
 }
 
-// The conformance suite passes on Azurite, in an account that keeps versions and archived blobs and limits the terms
-// of signatures, if requests first get the transient answers that Azure documents. The driver must repeat them.
+// The conformance suite passes on Azurite if requests first get the transient answers that Azure
+// documents. The driver must repeat these requests. The account keeps versions and archived blobs,
+// and limits the terms of signatures.
 func TestFurtherConformanceWithAzuresTransientAnswers(t *testing.T) {
 	testserver.Further(t)
 	// The table of features has no column for this account.
@@ -99,7 +100,8 @@ func TestFurtherConformanceWithAzuresTransientAnswers(t *testing.T) {
 	server := httptest.NewServer(answering)
 	t.Cleanup(server.Close)
 
-	// Azurite itself has no versions, but this account has, so their cases are not skipped.
+	// Azurite itself has no versions, but this account has, so the cases about versions are not
+	// skipped.
 	skips := maps.Clone(azurite.Skipped)
 	maps.DeleteFunc(skips, func(_, reason string) bool { return reason == azurite.NoVersions })
 	maps.Copy(skips, undisturbed)
@@ -122,11 +124,12 @@ func TestFurtherConformanceWithAzuresTransientAnswers(t *testing.T) {
 		return service
 	}, storagetest.WithName("azure (Azurite)"))
 
-	// The suite makes too few requests of these kinds for each of their transient answers to be given.
+	// The suite makes too few requests of these three kinds to get each of their transient answers.
 	answering.RequireAllGiven(t, "PUT tags", "GET blocklist", "DELETE tags")
 }
 
-// longestTerm is the limit of the policy, in which the signatures of the suite fit.
+// longestTerm is the policy's limit for the term of a signature. The signatures of the suite do not
+// exceed it.
 const longestTerm = 24 * time.Hour
 
 // newDriverAt opens a driver with the given Config.
@@ -137,7 +140,8 @@ func newDriverAt(t *testing.T, c azure.Config) driver.Driver {
 	return d
 }
 
-// patient is for operations of many requests, because each request may get two transient answers before it succeeds.
+// patient permits 40 attempts, for operations of many requests. Each request may get two transient
+// answers before it succeeds.
 var patient = storage.WithRetry(storage.RetryPolicy{Attempts: 40, MaxDelay: time.Millisecond})
 
 // patiently has substrings of the names of cases that use open uploads or appends.

@@ -152,7 +152,7 @@ func TestErrorsContainNoSignature(t *testing.T) {
 			require.NotContains(t, err.Error(), secret)
 			require.NotContains(t, engine.New(d).Remove(t.Context(), "a").Error(), secret)
 
-			// No error that it wraps contains the secret either, except for the SDK's.
+			// No wrapped error contains the secret either, except for the SDK's own error.
 			for inner := err; inner != nil; inner = errors.Unwrap(inner) {
 				// The text of the SDK's own error may contain the secret.
 				if _, isSDKError := inner.(*azcore.ResponseError); !isSDKError {
@@ -194,7 +194,7 @@ func TestErrorsWithoutAResponse(t *testing.T) {
 	}
 }
 
-// A write fails with a retryable error, which says that nothing was written, if no server listens.
+// If no server listens, a write fails with a retryable error that says that nothing was written.
 func TestErrorsWithoutAServer(t *testing.T) {
 	server := newCannedServer(t)
 	server.Close()
@@ -370,7 +370,8 @@ func TestIdentityServiceErrorsTemporary(t *testing.T) {
 // https://github.com/Azure/azure-storage-azcopy/issues/2421
 // https://github.com/Azure/azure-storage-node/issues/385
 func TestKeysThatAzureRefuses(t *testing.T) {
-	// The web server before Azure refuses the URL, without the headers of the service.
+	// The web server in front of Azure refuses the URL. Its response lacks the headers of the
+	// service.
 	refusal := reply{
 		Status: http.StatusBadRequest,
 		Body:   `<!DOCTYPE HTML PUBLIC "-//W3C//DTD HTML 4.01//EN"><HTML><BODY><h2>Bad Request - Invalid URL</h2></BODY></HTML>`,
@@ -395,8 +396,8 @@ func TestKeysThatAzureRefuses(t *testing.T) {
 	}
 }
 
-// With an old Config.APIVersion, parts and objects of one request have smaller limits.
-// https://learn.microsoft.com/azure/storage/blobs/scalability-targets
+// An old Config.APIVersion has smaller limits for a part, and for an object that is sent in one
+// request. https://learn.microsoft.com/azure/storage/blobs/scalability-targets
 func TestDescribeOldServiceLimits(t *testing.T) {
 	old := newCannedServer(t).openDriver(t, func(c *Config) {
 		c.APIVersion = "2019-07-07"
@@ -413,8 +414,8 @@ func TestDescribeOldServiceLimits(t *testing.T) {
 	require.EqualValues(t, 256<<20, recent.copier.blockSize())
 }
 
-// Put sends the tier of WithStorageClass. Without one it sends and returns no tier, because a new
-// object gets the tier of the one that it replaces.
+// Put sends the tier of WithStorageClass. Without this option, it sends and returns no tier,
+// because a new object gets the tier of the object that it replaces.
 // https://learn.microsoft.com/azure/storage/blobs/access-tiers-overview
 func TestPutWithoutStorageClass(t *testing.T) {
 	for _, class := range []string{"", "Cool"} {

@@ -47,7 +47,8 @@ func TestGetRangeRequests(t *testing.T) {
 
 // Get returns all attributes from the headers of its response.
 func TestGetAttributes(t *testing.T) {
-	// Azure sends "-" in the name of metadata as _x002d_, and the bytes 1 to 3 of the object's 5.
+	// Azure sends "-" in the name of metadata as _x002d_. The body has the bytes 1 to 3 of the
+	// object's 5 bytes.
 	response := objectReply("ell",
 		"Content-Range", "bytes 1-3/5",
 		"Content-Encoding", "gzip",
@@ -106,7 +107,8 @@ func TestGetDefaultTier(t *testing.T) {
 	require.Empty(t, attrs.StorageClass)
 }
 
-// Head ignores Content-MD5, because Azure does not verify that of a block list.
+// Head ignores Content-MD5, because Azure does not verify the MD5 of an object that was made from
+// blocks.
 func TestHeadUnverifiedMD5(t *testing.T) {
 	server := newCannedServer(t, objectReply("x", "Content-Md5", "XUFAKrxLKna5cZ2REBfFkg=="))
 	attrs, err := server.openDriver(t).Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
@@ -115,7 +117,8 @@ func TestHeadUnverifiedMD5(t *testing.T) {
 	require.False(t, attrs.CRC32C.Known)
 }
 
-// Get returns the bytes of a compressed object as they are stored, with both kinds of HTTP clients.
+// Get returns the bytes of a compressed object as they are stored, with the driver's own HTTP
+// client and with the user's.
 func TestGetDoesNotDecompress(t *testing.T) {
 	var packed bytes.Buffer
 	w := gzip.NewWriter(&packed)
@@ -166,7 +169,7 @@ func TestGetSuffixOfOneRevision(t *testing.T) {
 	require.Equal(t, etag, server.Last(t).Header.Get("If-Match"))
 }
 
-// Get returns the whole object if the suffix is longer.
+// If the requested suffix is longer than the object, Get returns the whole object.
 func TestGetSuffixLongerThanObject(t *testing.T) {
 	server := newCannedServer(t, objectReply("hello"), objectReply("hello"))
 	_, body, err := server.openDriver(t).Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1, Suffix: 9})
@@ -199,8 +202,8 @@ func TestGetSuffixOverwritten(t *testing.T) {
 	require.True(t, e.Retryable, "the next attempt must request the attributes again")
 }
 
-// Get and Head fail with the same Code. They send a second request only if the first response does not tell what is
-// missing, or whether the object or its revision is missing.
+// Get and Head fail with the same Code. They send a second request only if the first response does
+// not tell what is missing: the container, the object or its revision.
 func TestReadErrors(t *testing.T) {
 	onlyHeader := func(status int, code string) reply {
 		a := errorReply(status, code)

@@ -19,17 +19,18 @@ import (
 	"github.com/omnibucket/storage/storagetest/hostile"
 )
 
-// azuriteVersions is the reason why rows about versions fail.
+// azuriteVersions is the reason to leave out the operation Versions.
 const azuriteVersions = "Azurite has no versions"
 
-// knownHostileFailures are the rows that fail.
+// knownHostileFailures are the operations and faults that are left out because they fail, each with
+// the reason.
 var knownHostileFailures = map[string]string{
 	"Versions": azuriteVersions,
 	"an encoding that nobody asked for/Download": "it looks like an object that another tool has replaced by compressed content: docs/maintainers/decisions/checksums-on-azure.md",
 }
 
-// The driver reports broken and hostile responses instead of returning wrong data. hostile.Run
-// puts a proxy before Azurite, which breaks the responses to each operation with each fault.
+// The driver reports broken and hostile responses instead of returning wrong data. hostile.Run puts
+// a proxy in front of Azurite. The proxy breaks the responses to each operation with each fault.
 func TestHostileServers(t *testing.T) {
 	tests := []struct {
 		name        string
@@ -39,7 +40,8 @@ func TestHostileServers(t *testing.T) {
 	}{
 		{name: "the account's key", skip: knownHostileFailures},
 		{
-			// A server that quotes the request must not bring the signature in its URL into an error.
+			// If the server quotes a request in its response, no error may show the signature in
+			// the request's URL.
 			name:        "a shared access signature",
 			isSigned:    true,
 			faultPrefix: "the request quoted",
@@ -129,7 +131,8 @@ func newHostileStore(t *testing.T, signing bool) hostile.Store {
 	}
 }
 
-// emptyPage returns a page of a listing without an entry.
+// emptyPage returns the response to a request for a listing: a page without entries but with a
+// token for the next page. For other requests it returns "".
 func emptyPage(r *http.Request, token string) (contentType, body string) {
 	if r.URL.Query().Get("comp") != "list" {
 		return "", ""

@@ -34,7 +34,7 @@ type sink struct {
 	checksum             atomic.Pointer[string] // that the commit stores
 }
 
-// newSink starts a sink, which counts the blocks that it gets, and those that a block list names.
+// newSink starts a sink. It counts the blocks that it gets, and the blocks that a block list names.
 func newSink(t *testing.T) *sink {
 	t.Helper()
 	s := &sink{}

@@ -121,7 +121,7 @@ func TestFileSystemEmptyDirectories(t *testing.T) {
 	}))
 	require.Equal(t, []string{".", "empty"}, walked)
 
-	// Its properties and its listing show that it is empty.
+	// The properties and the listing of the directory show that it is empty.
 	info, err := fs.Stat(view, "empty")
 	require.NoError(t, err)
 	require.True(t, info.IsDir())
@@ -432,7 +432,7 @@ func TestListLongestNames(t *testing.T) {
 	}
 	require.Equal(t, blobs, count)
 
-	// The first limit is too large for a response, and the smaller one is not.
+	// A response with 1,000 blobs is too large, and one with 250 is not.
 	require.Subset(t, []int{1000, 250}, limits)
 	require.Contains(t, limits, 250)
 }

@@ -94,7 +94,8 @@ func TestWithCORSBrowserUpload(t *testing.T) {
 		headers = append(headers, strings.ToLower(header))
 	}
 
-	// preflight returns the answer to a browser that asks whether a page of origin may send the upload.
+	// preflight returns the answer to a browser that asks whether a page of the given origin may
+	// send the upload.
 	preflight := func(origin string) int {
 		request := &storage.SignedURL{
 			Method: http.MethodOptions,
@@ -110,7 +111,7 @@ func TestWithCORSBrowserUpload(t *testing.T) {
 	require.Equal(t, http.StatusOK, preflight("https://app.example"))
 	require.Equal(t, http.StatusForbidden, preflight("https://other.example"))
 
-	// The rules are the account's, so that another container has them, too.
+	// The rules belong to the account, so another container has them, too.
 	otherName := createBucket(t, s, nextBucket())
 	info, err = s.BucketInfo(t.Context(), otherName)
 	require.NoError(t, err)

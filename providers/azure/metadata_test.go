@@ -25,7 +25,7 @@ func TestMetadataNamesRoundTripAsIdentifiers(t *testing.T) {
 		require.NotContains(t, originals, escaped)
 		originals[escaped] = name
 
-		// The name is a part of a header, whose reader may change the case.
+		// The name is a part of a header's name, and a reader of the header may change its case.
 		header := http.CanonicalHeaderKey("X-Ms-Meta-" + escaped)
 		require.Equal(t, name, metadataNames.Unescape(strings.TrimPrefix(header, "X-Ms-Meta-")))
 	}
@@ -33,7 +33,7 @@ func TestMetadataNamesRoundTripAsIdentifiers(t *testing.T) {
 	require.Equal(t, "plain_name", metadataNames.Escape("plain_name"))
 }
 
-// Metadata names of other tools are read in lower case, and not unescaped.
+// Metadata names that other tools have stored are read in lower case, and without unescaping.
 func TestMetadataNamesOfOthers(t *testing.T) {
 	for foreign, want := range map[string]string{
 		"Color": "color", "my_xray": "my_xray", "a_x0041_": "a_x0041_", "_x00": "_x00", "_x002d": "_x002d",

@@ -245,7 +245,8 @@ func TestWithCustomerKeyRequests(t *testing.T) {
 			want: []map[string]string{noEncryption, scopeHeaders("account-wide")},
 		},
 		{
-			// This version has no scope in the request to copy, so that the driver copies a block and commits it.
+			// In this version, the request to copy has no scope, so the driver copies a block and
+			// commits it.
 			name:        "copy, scope of Config, older service",
 			version:     "2019-12-12",
 			configScope: "account-wide",
@@ -459,7 +460,7 @@ func requireNoKey(t *testing.T, text string) {
 	}
 }
 
-// No way to print an option, or a request with it, shows the customer's key.
+// No way to print an option shows the customer's key. The same holds for a request with the option.
 func TestWithCustomerKeyIsNotPrinted(t *testing.T) {
 	key := decodeKey(t, firstKey)
 	value := customerkey.New("WithCustomerKey", key)
@@ -547,8 +548,8 @@ func TestWithCustomerKeyInNoJournal(t *testing.T) {
 	requireNoKey(t, string(text))
 }
 
-// WithResume continues an upload of another process only with the same customer's key, and sends
-// all blocks again with another one.
+// WithResume continues an upload of another process only if the customer's key is the same. With
+// another key, it sends all blocks again.
 func TestWithResumeNeedsSameCustomerKey(t *testing.T) {
 	tests := []struct {
 		name       string
@@ -934,7 +935,7 @@ func TestOptionsChangeHasEveryField(t *testing.T) {
 			})
 			reflect.ValueOf(&options).Elem().FieldByIndex(field.Index).Set(function)
 
-			// The function gets the SDK's options that change gets.
+			// Options.change passes its argument, the SDK's options, to the function.
 			sdkOptions := reflect.New(field.Type.In(0).Elem()).Interface()
 			require.True(t, options.change(sdkOptions))
 			require.Same(t, sdkOptions, changed)

@@ -103,8 +103,8 @@ func TestWithOptionsUnderLease(t *testing.T) {
 	require.NoError(t, bucket.Remove(t.Context(), "a", leased))
 }
 
-// Update passes WithOptions to its write, and not to its read, so that it can change an object under
-// a lease, a lock of Azure that every write must name.
+// Update passes WithOptions to its write, but not to its read. With this option, it can change an
+// object under a lease, a lock of Azure that every write must name.
 func TestUpdateOfAnObjectUnderALease(t *testing.T) {
 	bucket, d := newSigningBucket(t)
 	_, err := bucket.Upload(t.Context(), "a", strings.NewReader("1"),

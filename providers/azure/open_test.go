@@ -34,7 +34,7 @@ func setEnv(t *testing.T, settings map[string]string) {
 	}
 }
 
-// Two account keys, and a connection string of the account "acme" with the first one.
+// These are two account keys, and a connection string of the account "acme" with the first key.
 const (
 	someKey  = "c29tZSBrZXk=" // "some key"
 	otherKey = "b3RoZXIga2V5" // "other key"
@@ -43,7 +43,7 @@ const (
 		";EndpointSuffix=core.usgovcloudapi.net"
 )
 
-// credentialKind tells in words with what credential the account makes requests.
+// credentialKind says in words which credential the account uses for its requests.
 func credentialKind(a *account) string {
 	_, isChain := a.token.(*defaultChain)
 	switch {
@@ -63,8 +63,9 @@ func credentialKind(a *account) string {
 	return "the client's"
 }
 
-// newAccount takes endpoint, account name and credential from Config, and what is missing from the environment. Without
-// a name in Config.Credentials, it takes no credential that may be for another account or server.
+// newAccount takes the endpoint, the account name and the credential from Config. Values that are
+// missing there come from the environment. Without a name in Config.Credentials, it takes no
+// credential that may be for another account or server.
 func TestResolveSettings(t *testing.T) {
 	tests := []struct {
 		name           string
@@ -792,8 +793,8 @@ func locateAccount(t *testing.T, c Config) any {
 	return d.Locate("a").Account
 }
 
-// Each call sends one attempt with Config.Client, although that client would retry, because the engine decides on
-// retries. The driver's native client is that of the container.
+// With Config.Client, each call makes one attempt, because the engine decides on retries. The
+// client alone would retry. The driver's native client is the client of the container.
 func TestConfigClientAttempts(t *testing.T) {
 	// The SDK's client has its default retries. The server is always busy.
 	server := newCannedServer(t, errorReply(503, "ServerBusy"))
@@ -861,7 +862,7 @@ func TestConfigClientAttempts(t *testing.T) {
 	}
 }
 
-// The default chain asks no metadata service for a host that is not Azure's.
+// For a host that is not Azure's, the default chain asks no metadata service.
 func TestDefaultChainWithoutMetadataService(t *testing.T) {
 	setEnv(t, nil)
 	tests := []struct {

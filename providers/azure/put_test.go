@@ -68,7 +68,7 @@ func TestPutRequests(t *testing.T) {
 	require.Len(t, attrs.MD5, 16)
 }
 
-// A refused Put fails with the Code of the reason, and is not OutcomeUnknown.
+// A refused Put fails with the Code of the reason, and not with OutcomeUnknown.
 func TestPutErrors(t *testing.T) {
 	tests := []struct {
 		name      string
@@ -235,8 +235,9 @@ func TestPutCanceledBeforeResponse(t *testing.T) {
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
 }
 
-// The outcome of a failed Put is unknown with another transport in Config.HTTPClient, which cannot
-// tell how much of the request was sent, unless there was no connection.
+// With another transport in Config.HTTPClient, the outcome of a failed Put is unknown unless there
+// was no connection. The driver cannot learn from such a transport how much of the request was
+// sent.
 func TestPutResponseLostByAnotherTransport(t *testing.T) {
 	// put stores an object by a transport that is not the driver's own.
 	put := func(ctx context.Context, t *testing.T, server *cannedServer) error {

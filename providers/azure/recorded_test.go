@@ -16,7 +16,8 @@ import (
 	"github.com/omnibucket/storage/providers/internal/pagetoken"
 )
 
-// Azure's own responses, which others have recorded.
+// The caller learns from the driver what Azure's own responses say. Others have recorded these
+// responses.
 func TestRecordedResponsesOfAzure(t *testing.T) {
 	recorded.Replay(t, recordedStore(), recorded.GoCloud(t, recorded.Azure))
 }

@@ -61,8 +61,9 @@ func TestRecordedRequestsOfAzure(t *testing.T) {
 	account, err := url.Parse(emulator.endpoint)
 	require.NoError(t, err)
 
-	// recorded.Repeat sends each request, except those that Unrepeatable gives a reason for. It fails if a response
-	// differs in more than the names in Varying, such as times and ids, and the known Differences.
+	// recorded.Repeat sends each request, except those that Unrepeatable gives a reason for. It
+	// fails if a response differs from the recorded one. Only the names in Varying, such as times
+	// and ids, and the known Differences may differ.
 	server := recorded.StandIn{
 		Name: "Azurite",
 		Begin: func(t *testing.T) func(*http.Request) *http.Response {

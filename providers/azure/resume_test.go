@@ -46,7 +46,8 @@ func TestWithResumeReplacedFile(t *testing.T) {
 		storage.WithConcurrency(1),
 	}
 
-	// uploadUntil uploads data, and is canceled when the given part is stored, before its response.
+	// uploadUntil uploads data. The upload is canceled after the given part is stored, but before
+	// the engine gets the response.
 	uploadUntil := func(lastPart int, data []byte) error {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()

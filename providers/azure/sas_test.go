@@ -49,8 +49,8 @@ func testGrant(change func(g *grant)) *grant {
 	return g
 }
 
-// grants has grants that the SDK can sign too. It does not sign a version's id,
-// which Azure then refuses.
+// grants has grants that the SDK can sign too. None is for a version, because the SDK does not sign
+// the version's id, and Azure refuses such a signature.
 func grants() map[string]*grant {
 	all := map[string]*grant{
 		"a download": testGrant(nil),
@@ -137,7 +137,7 @@ func sdkValues(g *grant) sas.BlobSignatureValues {
 	}
 }
 
-// parsedQuery parses a query, or that of a URL.
+// parsedQuery parses text, which is a query or a URL with a query.
 func parsedQuery(t *testing.T, text string) url.Values {
 	t.Helper()
 	_, query, ok := strings.Cut(text, "?")
@@ -184,8 +184,8 @@ var documentedDelegation = []string{
 	"rscc", "rscd", "rsce", "rscl", "rsct",
 }
 
-// olderDelegationFields returns the fields of the text to sign for a user delegation SAS from version 2020-12-06 to
-// those before 2025-07-05.
+// olderDelegationFields returns the fields that are signed for a user delegation SAS of an older
+// version, from 2020-12-06 on and before 2025-07-05.
 func olderDelegationFields() []string {
 	newerFields := []string{
 		"signedKeyDelegatedUserTenantId",
@@ -230,7 +230,7 @@ func TestStringToSign(t *testing.T) {
 		"rscd":                  "inline",
 		"rsct":                  "image/png",
 
-		// These are only signed with a user's key.
+		// These fields are signed only with a user delegation key.
 		"signedKeyObjectId": "object",
 		"signedKeyTenantId": "tenant",
 		"signedKeyStart":    "2026-03-04T04:51:07Z",
@@ -420,7 +420,7 @@ func TestSASVersionMatchesSDK(t *testing.T) {
 	require.Equal(t, sas.Version, sasVersion)
 }
 
-// Signing makes fewer allocations than with the SDK.
+// The driver makes fewer allocations than the SDK when it signs.
 func TestSignAllocations(t *testing.T) {
 	credential, err := service.NewSharedKeyCredential(testAccount, testKey)
 	require.NoError(t, err)

@@ -36,7 +36,7 @@ func (s *routedServer) serviceDriver(t *testing.T, c Config) driver.ServiceDrive
 	return d
 }
 
-// The requests of the service driver, as the routedServer records them.
+// These are the requests of the service driver, as the routedServer records them.
 const (
 	createRequest     = "PUT /photos?restype=container"
 	getRequest        = "GET /photos?restype=container"
@@ -193,7 +193,7 @@ func TestCreateBucketWithCORSRefused(t *testing.T) {
 	require.Equal(t, []string{getRequest, setAccountRequest}, server.requests())
 }
 
-// WithCORS sends only the CORS rules of the account, so that Azure keeps its other properties.
+// WithCORS sends only the CORS rules of the account, so Azure keeps the account's other properties.
 func TestWithCORSRequests(t *testing.T) {
 	tests := []struct {
 		name     string
@@ -522,7 +522,7 @@ func TestDeleteBucketWithOldVersions(t *testing.T) {
 }
 
 // DeleteBucket deletes a container with noncurrent versions of parts, which uploads that have ended
-// leave, but neither one with other versions nor one with an open upload.
+// leave. It refuses a container with other versions or with an open upload.
 func TestDeleteBucketWithOldParts(t *testing.T) {
 	const listVersions = "GET /photos?comp=list&include=versions&maxresults=100&restype=container"
 	part := reservedPrefix + "parts/0123456789abcdef0123456789abcdef/0-000001"

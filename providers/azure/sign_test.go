@@ -136,7 +136,8 @@ func TestSigningBaseURL(t *testing.T) {
 			require.Equal(t, tt.want, address)
 			require.Equal(t, tt.wantProtocol, parsedQuery(t, query).Get("spr"))
 
-			// The signature is the one that the SDK makes for the account, which does not depend on the host.
+			// The signature is the one that the SDK makes for the account. It does not depend on
+			// the host.
 			credential, err := service.NewSharedKeyCredential(testAccount, testKey)
 			require.NoError(t, err)
 			want, err := sas.BlobSignatureValues{
@@ -261,7 +262,7 @@ func TestSignedUploadHeaders(t *testing.T) {
 	}, signedURL.Header)
 }
 
-// A signed download has the headers of its response in the query.
+// The query of a signed download sets headers of the response.
 func TestSignedDownloadURLResponseHeaders(t *testing.T) {
 	signedURL, err := newSigner(t, Config{}).sign(t.Context(), signedDownload(func(r *driver.SignRequest) {
 		r.ResponseType = "image/png"
@@ -280,8 +281,8 @@ func TestSignedDownloadURLResponseHeaders(t *testing.T) {
 	require.Equal(t, "2026-03-01T00:00:00.1234567Z", u.Query().Get("versionid"))
 }
 
-// All stable URLs that are signed in the same hour are equal. They are valid from 15 minutes before this hour until one
-// TTL after its end.
+// All stable URLs that are signed in the same hour are equal. They are valid from 15 minutes before
+// this hour until their TTL has passed after its end.
 func TestStableURLsOfAzure(t *testing.T) {
 	hour := time.Date(2026, 3, 4, 5, 0, 0, 0, time.UTC)
 	stable := signedDownload(func(r *driver.SignRequest) {
@@ -301,7 +302,7 @@ func TestStableURLsOfAzure(t *testing.T) {
 	require.Equal(t, signedURL, signAt(nextHour.Add(-time.Nanosecond)))
 	require.NotEqual(t, signedURL.URL, signAt(nextHour).URL)
 
-	// It expires a minute after the end of the hour, and begins 15 minutes before the hour.
+	// The URL is valid from 15 minutes before the hour until a minute after its end.
 	require.Equal(t, time.Date(2026, 3, 4, 6, 1, 0, 0, time.UTC), signedURL.ExpiresAt)
 	query := parsedQuery(t, signedURL.URL)
 	require.Equal(t, "private, max-age=3600", query.Get("rscc"))
@@ -554,8 +555,8 @@ func TestAuthorizeSource(t *testing.T) {
 	}
 }
 
-// With the account's key, authorizeSource returns a URL with a signature that permits reading the
-// source of a copy for sourceTime, and no header.
+// With the account's key, authorizeSource returns a signed URL that permits reading the source of a
+// copy for sourceTime. It returns no header.
 func TestAuthorizeSourceByKey(t *testing.T) {
 	start := time.Now()
 	d := newSigner(t, Config{})
@@ -569,7 +570,7 @@ func TestAuthorizeSourceByKey(t *testing.T) {
 	query := parsedQuery(t, signedURL)
 	require.Equal(t, "r", query.Get("sp"))
 
-	// Times of a signature are in whole seconds, so that the end may differ by one or two.
+	// Times of a signature are in whole seconds, so the end may differ by one or two seconds.
 	end, err := time.Parse(sasTime, query.Get("se"))
 	require.NoError(t, err)
 	earliestEnd := start.Add(sourceTime - time.Second)
@@ -577,7 +578,8 @@ func TestAuthorizeSourceByKey(t *testing.T) {
 	require.WithinRange(t, end, earliestEnd, latestEnd)
 }
 
-// Signing must not cost more than with the SDK.
+// BenchmarkSign compares signing by the driver with signing by the SDK. The driver must not cost
+// more than the SDK.
 func BenchmarkSign(b *testing.B) {
 	opened, err := NewDriver(b.Context(), Config{Bucket: "photos", Account: testAccount, Key: testKey})
 	require.NoError(b, err)

@@ -115,7 +115,8 @@ func TestSignedUploadURLIfAbsent(t *testing.T) {
 			require.NoError(t, err)
 
 			require.Equal(t, http.StatusCreated, send(t, signedURL, "first").Status)
-			// Azure's code is UnauthorizedBlobOverwrite, the emulator's AuthorizationPermissionMismatch.
+			// The error code is UnauthorizedBlobOverwrite on Azure, and
+			// AuthorizationPermissionMismatch on the emulator.
 			require.Equal(t, http.StatusForbidden, send(t, signedURL, "second").Status)
 
 			signedURL, err = bucket.SignedDownloadURL(t.Context(), "a")

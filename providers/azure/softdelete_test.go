@@ -14,8 +14,8 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// deletedBlobEntry returns the element of a listing for a soft-deleted blob. The further elements come first. Azurite
-// has no soft delete, so that these tests pin the requests.
+// deletedBlobEntry returns the element of a listing for a soft-deleted blob. The further elements
+// come first. Azurite has no soft delete, so these tests pin the requests.
 // https://learn.microsoft.com/rest/api/storageservices/list-blobs
 func deletedBlobEntry(name string, elements ...string) string {
 	return `<Blob><Name>` + name + `</Name><Deleted>true</Deleted>` + strings.Join(elements, "") +

@@ -312,7 +312,7 @@ func TestCopyTagsMayNotBeWritten(t *testing.T) {
 		"in blocks":      {storage.WithContentType("text/html")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			// The source has tags, and the server refuses each write that has some.
+			// The source has tags, and the server refuses each write that has tags.
 			server := newCannedServer(t)
 			server.Answer = func(r wiretest.Request) reply {
 				switch {

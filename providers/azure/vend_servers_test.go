@@ -80,7 +80,8 @@ func TestVendContainer(t *testing.T) {
 			}
 			require.NoError(t, calls["read"](program), "the object must still be there")
 
-			// The call succeeds, but neither in another container nor with a changed permission in the signature.
+			// The call succeeds. It fails in another container, and if a permission in the
+			// signature was changed.
 			require.NoError(t, calls[right](b))
 			require.Error(t, calls[right](openWith(t, emulator.container(t), v)), "another container")
 

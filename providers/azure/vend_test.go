@@ -113,7 +113,7 @@ func TestVendPrefixNeedsHierarchy(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
-// A bucket declares Vending only if its account can sign, because what it vends are signatures.
+// A bucket declares Vending only if its account can sign, because it vends signatures.
 func TestVendNeedsSigningAccount(t *testing.T) {
 	tests := []struct {
 		name   string

@@ -32,12 +32,13 @@ func signatureOf(t *testing.T, container string, permissions sas.ContainerPermis
 	return params.Encode()
 }
 
-// Credentials hold for the objects of a prefix, so that each prefix has its own, and a copy between
-// two prefixes uses both.
+// Credentials hold for the objects of a prefix. Each prefix has its own, and a copy between two
+// prefixes uses both.
 func TestCredentialsForPrefix(t *testing.T) {
 	emulator := needAzurite(t)
 	container := emulator.container(t)
-	// The prefix "own/" has all rights, "read/" only that to read, and all others have no credentials.
+	// The prefix "own/" has all rights, and "read/" has only the right to read. Other prefixes have
+	// no credentials.
 	allRights := signatureOf(t, container, sas.ContainerPermissions{
 		Read:   true,
 		Create: true,
@@ -74,7 +75,8 @@ func TestCredentialsForPrefix(t *testing.T) {
 		return err
 	}
 
-	// The object "read/1" is there before, because its credentials permit only to read it.
+	// The object "read/1" is stored by another client, because the credentials of its prefix permit
+	// only reading.
 	source := emulator.raw.NewContainerClient(container).NewBlockBlobClient("read/1")
 	_, err = source.UploadBuffer(t.Context(), []byte("read/1"), nil)
 	require.NoError(t, err)
@@ -92,11 +94,11 @@ func TestCredentialsForPrefix(t *testing.T) {
 	require.Equal(t, "read/1", string(text))
 	require.Equal(t, []string{"own/1", "read/2"}, requests, "credentials must be requested once for each prefix")
 
-	// A prefix without credentials fails.
+	// A write to a prefix without credentials fails.
 	require.Equal(t, storage.Unauthenticated, storage.CodeOf(upload("other/1")))
 }
 
-// CredentialsFor cannot be combined with other credentials or with a service, and empty credentials
+// CredentialsFor cannot be combined with other credentials or with a service. Empty credentials
 // fail with Unauthenticated.
 func TestCredentialsForExcludesOthers(t *testing.T) {
 	noCredentials := func(context.Context, string) (azure.PrefixCredentials, error) {

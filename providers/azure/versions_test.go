@@ -80,7 +80,7 @@ func TestListVersionsAcrossPages(t *testing.T) {
 		listing("", currentVersionEntry("b", 4), currentVersionEntry("c", 1)),
 	}
 
-	// Azure's first page ends within the versions of b, so that the second call reads it again.
+	// Azure's first page ends within the versions of b, so the second call reads that page again.
 	server := newCannedServer(t, pages[0], pages[0], pages[1], pages[2])
 	d := server.openDriver(t)
 
@@ -127,7 +127,8 @@ func TestVersionRequests(t *testing.T) {
 	require.Equal(t, []string{"GET /photos/a?" + query, "HEAD /photos/a?" + query}, server.Lines())
 }
 
-// A removal of a version sends its id, and leaves out the header for snapshots, which Azure refuses there.
+// A removal of a version sends its id. It leaves out the header for snapshots, because Azure
+// refuses that header for a version.
 func TestVersionRemovalRequest(t *testing.T) {
 	const query = "versionid=2026-11-20T12%3A00%3A01.0000000Z"
 	server := newCannedServer(t, reply{Status: http.StatusAccepted})
@@ -167,8 +168,8 @@ func TestVersionMissing(t *testing.T) {
 	require.NoError(t, d.Delete(t.Context(), &driver.DeleteRequest{Key: "a", Version: versionAt(1)}))
 }
 
-// Versions of the parts of uploads are hidden from listings, unless the prefix is the reserved one. By that prefix, a
-// caller finds versions of parts that are left over, and can remove them.
+// Listings hide the versions of uploads' parts unless their prefix is the reserved one. With that
+// prefix, a caller can find leftover versions of parts, and remove them.
 func TestVersionsOfPartsRemovable(t *testing.T) {
 	part := reservedPrefix + "parts/0123456789abcdef0123456789abcdef/0-000001"
 	server := newCannedServer(t)
