@@ -17,9 +17,9 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// An answer is a response that Google is known to send, and what the caller must learn from it.
-// The rows are facts that others have documented or recorded; nothing here was asked of Google.
-// Where a page gives a status and a code without the text, the message says the same in our words.
+// An answer is a response that Google is known to send, with what the caller must learn from it.
+// Each answer is a fact that others have documented or recorded; nothing here was asked of Google.
+// If a page gives a status and a code without the text, the message says the same in our words.
 type answer struct {
 	call    string // of answeredCalls
 	status  int
@@ -36,7 +36,7 @@ const (
 	recorded   = "googleapis/google-cloud-go storage/storage.replay" // of Google's own tests, in May 2019
 )
 
-// reportedAnswers are responses that are recorded, or that users have reported.
+// reportedAnswers are responses of Google that others have recorded, or that users have reported.
 var reportedAnswers = []answer{
 	{call: "attrs", status: 404, reason: "notFound", message: "No such object: photos/k", want: storage.ObjectNotFound, source: recorded},
 	{
@@ -697,7 +697,8 @@ func (a *answer) reply(isXML bool) reply {
 	return jsonError(a.status, a.reason, a.message)
 }
 
-// success returns a response without an error: an empty page to a listing, an object to all other requests.
+// success returns a response without an error. A listing gets an empty page, and all other requests
+// get an object.
 func success(r wiretest.Request) reply {
 	isListing := r.Method == http.MethodGet && strings.HasSuffix(r.Path, "/o")
 	if isListing {

@@ -21,8 +21,8 @@ func openAt(t testing.TB, endpoint, bucket string) storage.Bucket {
 	return b
 }
 
-// An upload that fits into one request takes one, even if its length is unknown, and a larger one takes a request for
-// each 8 MiB, after one that begins it.
+// An upload that fits into one request takes one request, even if its length is unknown. A larger
+// upload takes a request that begins it, and one for each 8 MiB.
 func TestUploadRequests(t *testing.T) {
 	tests := []struct {
 		name          string
@@ -41,7 +41,7 @@ func TestUploadRequests(t *testing.T) {
 			bucket := openAt(t, server.URL, server.bucket(ruleBucket{}))
 			var body io.Reader = bytes.NewReader(make([]byte, tt.size))
 			if tt.unknownLength {
-				// This hides the length.
+				// MultiReader hides the length of the body.
 				body = io.MultiReader(body)
 			}
 			server.requests() // forgets those of opening
@@ -92,7 +92,8 @@ func BenchmarkUpload1KiBOfUnknownLength(b *testing.B) {
 	}
 }
 
-// setBenchtime sets the flag that says how often testing.Benchmark repeats a benchmark, until the test ends.
+// setBenchtime sets the flag that says how often testing.Benchmark repeats a benchmark. When the
+// test ends, the flag gets its old value again.
 func setBenchtime(t *testing.T, value string) {
 	t.Helper()
 	old := flag.Lookup("test.benchtime").Value.String()
@@ -100,7 +101,7 @@ func setBenchtime(t *testing.T, value string) {
 	t.Cleanup(func() { require.NoError(t, flag.Set("test.benchtime", old)) })
 }
 
-// An upload of 1 KiB allocates at most 200 KiB, which includes the server of the test.
+// An upload of 1 KiB allocates at most 200 KiB, including what the server of the test allocates.
 func TestUploadSmallAllocations(t *testing.T) {
 	const (
 		uploads  = 300

@@ -83,7 +83,8 @@ func TestCompletePartsComposes32AtATime(t *testing.T) {
 	}
 }
 
-// Compose joins more than 32 sources, which is Google's limit, by intermediate objects that it removes.
+// Compose joins more than 32 sources by intermediate objects, which it removes. Google's limit is
+// 32 sources.
 func TestComposeOfMoreThan32Sources(t *testing.T) {
 	const sources = 40
 	server, bucket := newCompositeBucket(t)
@@ -133,7 +134,8 @@ func beginUpload(t *testing.T, s *ruleServer) (d driver.Driver, upload string) {
 	return d, upload
 }
 
-// List hides the parts of an upload, which are objects with reserved keys, whatever its options are.
+// List hides the parts of an upload, whatever the options of List are. The parts are objects with
+// reserved keys.
 func TestListHidesParts(t *testing.T) {
 	server, bucket := newCompositeBucket(t, storage.WithVersioning(true))
 	_, err := bucket.Upload(t.Context(), "z", strings.NewReader("z"))
@@ -254,8 +256,8 @@ func TestAbortPartsLeavesNoVersion(t *testing.T) {
 	require.Empty(t, server.names(bucketOf(server)))
 }
 
-// PutPart and CompleteParts refuse a name of an upload that leads out of the prefix of uploads, and AbortParts ignores
-// it, so that no request is sent.
+// PutPart and CompleteParts refuse an upload name that leads out of the prefix of uploads.
+// AbortParts ignores such a name. None of them sends a request.
 func TestPartsUploadNames(t *testing.T) {
 	server, bucket := newCompositeBucket(t)
 	_, err := bucket.Upload(t.Context(), "z", strings.NewReader("z"))
@@ -304,8 +306,8 @@ func TestSweepPartsRemovesOrphans(t *testing.T) {
 	require.Equal(t, []string{"z"}, server.names(bucketOf(server)))
 }
 
-// If the parts of an upload were removed, CompleteParts fails with Unavailable and status 409, so that the engine
-// restarts the upload.
+// If the parts of an upload were removed, CompleteParts fails with Unavailable and status 409. The
+// engine then restarts the upload.
 func TestPartsRemovedRestartUpload(t *testing.T) {
 	server, _ := newCompositeBucket(t)
 	d, upload := beginUpload(t, server)

@@ -17,7 +17,8 @@ func TestCompositeUploadKeepsTheStorageClass(t *testing.T) {
 	}
 }
 
-// AbortParts first ends the upload, by removing its object "-begun", and removes nothing more if that is refused.
+// AbortParts first ends the upload by removing its object "-begun". If that is refused, AbortParts
+// removes nothing more.
 func TestAbortPartsEndsUploadFirst(t *testing.T) {
 	const upload = "o0123456789abcdef0123456789abcdef"
 	listing := reply{Body: `{"kind":"storage#objects"}`}

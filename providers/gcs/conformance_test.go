@@ -18,8 +18,8 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
-// Reasons to leave out a case with fake-gcs-server: it differs from Google Cloud
-// Storage. The rule server runs all cases, and other tests check the requests.
+// These are reasons to leave out a case because fake-gcs-server differs from Google Cloud Storage.
+// The rule server runs all cases, and other tests check the requests.
 const (
 	noConditions = "the server checks generation conditions only on uploads, not on reads, removals, copies and compositions"
 	noSignatures = "the server verifies neither signatures nor what they cover; the test vectors of Google's SDK do"
@@ -83,8 +83,8 @@ var fakeServerSkips = map[string]string{
 	"a copy leaves out attributes that its destination cannot keep": "if a copy's resource omits a header, the server keeps that of the source",
 }
 
-// sessionSkips has the cases that fake-gcs-server fails if parts are chunks of an upload session, or because it
-// checks no signatures.
+// sessionSkips has the cases that fake-gcs-server fails without parallel composite uploads. Parts
+// are then chunks of an upload session. Some cases fail because the server checks no signatures.
 var sessionSkips = map[string]string{
 	"a form uploads within its limits":                                              noSignatures,
 	"a signed content type is enforced":                                             noSignatures,
@@ -132,10 +132,10 @@ var serviceSkips = map[string]string{
 	"a bucket that locks objects keeps them":  "the server stores a retention and does not heed it; the rule server does",
 }
 
-// merged corrects the pages of fake-gcs-server with a delimiter. It pages only
-// the objects, and adds every later common prefix to each page. Google merges
-// each prefix once into the pages, and counts it as an entry. The server's page token
-// is the name of the next object, at which the next page begins.
+// merged corrects the pages that fake-gcs-server returns with a delimiter. This server pages only
+// the objects, and adds every later common prefix to each page. Google merges each prefix once into
+// the pages, and counts it as an entry. The server's page token is the name of the next object, at
+// which the next page begins.
 type merged struct{ driver.Driver }
 
 // List returns a page as Google does. The page of fake-gcs-server has all later prefixes, too, and may have more
@@ -157,7 +157,7 @@ func (m merged) List(ctx context.Context, r *driver.ListRequest) (*storage.Page,
 	return page, nil
 }
 
-// skipNonUploadRules leaves out the rules to which it makes no difference how the driver uploads.
+// skipNonUploadRules leaves out the rules that do not depend on how the driver uploads.
 var skipNonUploadRules = storagetest.SkipRules("no way to upload changes this", "K3", "K4", "K5", "L1", "L2", "L3",
 	"L4", "R6", "R7", "R8", "V-FS")
 
@@ -263,7 +263,8 @@ func TestFurtherConformanceOverWrappedBodies(t *testing.T) {
 	})
 }
 
-// asGoogle declares what the driver declares only if it makes its requests to Google.
+// asGoogle declares those features that the driver itself declares only if its requests go to
+// Google.
 type asGoogle struct{ driver.Driver }
 
 // Describe adds ServerMove and SoftDelete to the features.
@@ -273,7 +274,8 @@ func (d asGoogle) Describe() driver.Description {
 	return desc
 }
 
-// requireConformance runs the conformance suite on a rule server, as if that were Google's own address.
+// requireConformance runs the conformance suite on a rule server, as if the server's address were
+// Google's own.
 func requireConformance(t *testing.T, s *ruleServer, v variant, opts ...storagetest.Option) {
 	t.Helper()
 	v.declareMove = true

@@ -10,8 +10,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A CORS rule is converted to Google's form and back. Google has one list for the headers that are allowed and those
-// that are exposed.
+// A CORS rule is converted to Google's form and back. Google has one list for both the allowed and
+// the exposed headers.
 func TestCORSHasOneListOfHeaders(t *testing.T) {
 	rules := corsRules([]storage.CORSRule{{
 		Origins:        []string{"*"},

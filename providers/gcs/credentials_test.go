@@ -26,7 +26,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// authorizedUser returns a credential whose token takes one request.
+// authorizedUser returns a credential that gets its token by one request.
 func authorizedUser(t *testing.T, quotaProject string) []byte {
 	t.Helper()
 	file, err := json.Marshal(map[string]string{
@@ -77,7 +77,7 @@ type failingTokens struct{ err error }
 // Token fails with the source's error.
 func (s failingTokens) Token() (*oauth2.Token, error) { return nil, s.err }
 
-// If the token source fails, the call fails as retryable, and sends nothing.
+// If the token source fails, the call fails with a retryable error, and sends nothing.
 func TestTokenErrors(t *testing.T) {
 	server := newCannedServer(t, storedReply)
 	boom := errors.New("boom")
@@ -178,7 +178,7 @@ func TestTokenWithoutQuotaProject(t *testing.T) {
 	})})
 	require.NoError(t, err)
 
-	// The base records the header of the request, and fails with errRecorded.
+	// The transport base records the header of the request, and fails with errRecorded.
 	base := &recordingTransport{}
 	a := &authorizer{base: base, credentials: creds}
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://storage.googleapis.com", nil)
@@ -278,7 +278,8 @@ func openWithNewTokens(t *testing.T, s *cannedServer) storage.Bucket {
 	return engine.New(d, storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}))
 }
 
-// requireTokenRefused requires that err is Unauthenticated, with the status and without doubt about the outcome.
+// requireTokenRefused requires that err is Unauthenticated with the status 401, and that the
+// outcome is known.
 func requireTokenRefused(t *testing.T, err error) {
 	t.Helper()
 	var storageErr *storage.Error
@@ -431,7 +432,8 @@ func writeServiceAccount(t *testing.T, name, tokenURL string) string {
 func TestOpenTwoIdentities(t *testing.T) {
 	isolateEnv(t, nil)
 	server := newCannedServer(t, storedReply)
-	// The credentials "old" and "new" have key files, and token services that return a token with the same name.
+	// The credentials "old" and "new" have key files. Each has a token service, whose token
+	// contains the name of the credentials.
 	for _, name := range []string{"old", "new"} {
 		tokenService := newCannedServer(t, tokenReply("token-of-"+name))
 		t.Setenv(strings.ToUpper(name)+"_GOOGLE_APPLICATION_CREDENTIALS",

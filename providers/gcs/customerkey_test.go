@@ -22,8 +22,8 @@ var (
 	threeParts = strings.Repeat("0123456789abcdef", 700<<10/16)
 )
 
-// eachUploadMode runs a test on a new bucket with one request for each upload, and again with parallel composite
-// uploads. Afterwards, the bucket has no parts.
+// eachUploadMode runs a test twice, each time on a new bucket: with one request for each upload,
+// and with parallel composite uploads. Afterwards, the bucket has no parts.
 func eachUploadMode(t *testing.T, test func(t *testing.T, bucket storage.Bucket)) {
 	for name, composite := range map[string]bool{"own requests": false, "parallel composite": true} {
 		t.Run(name, func(t *testing.T) {
@@ -45,7 +45,8 @@ func eachUploadMode(t *testing.T, test func(t *testing.T, bucket storage.Bucket)
 	}
 }
 
-// uploadWithKey stores a new object that is encrypted with customerKey, in parts of 256 KiB. It has a tag.
+// uploadWithKey uploads a new object in parts of 256 KiB. The object is encrypted with customerKey,
+// and has a tag.
 func uploadWithKey(t *testing.T, bucket storage.Bucket, key, content string) *storage.Attrs {
 	t.Helper()
 	attrs, err := bucket.Upload(t.Context(), key, strings.NewReader(content),
@@ -65,7 +66,8 @@ func requireContent(t *testing.T, bucket storage.Bucket, key, content string, op
 	require.Equal(t, content, string(got))
 }
 
-// requireUnreadable requires that a read with these options fails, and that its hint names the option for a key.
+// requireUnreadable requires that a read with these options fails, and that the error's hint names
+// the option for a key.
 func requireUnreadable(t *testing.T, bucket storage.Bucket, key string, opts ...storage.DownloadOption) {
 	t.Helper()
 	_, _, err := storage.ReadAll(t.Context(), bucket, key, opts...)
@@ -122,8 +124,8 @@ func TestWithCustomerKeyTagsAndReaderAt(t *testing.T) {
 	})
 }
 
-// Copy of an object with a customer's key needs that key in WithSourceCustomerKey, and encrypts the copy only with the
-// key in WithCustomerKey, if there is one.
+// Copy of an object with a customer's key needs that key in WithSourceCustomerKey. It encrypts the
+// copy only if WithCustomerKey gives a key for the copy.
 func TestWithCustomerKeyCopies(t *testing.T) {
 	withSourceKey := gcs.WithSourceCustomerKey(customerKey)
 	withKey := gcs.WithCustomerKey(customerKey)
@@ -144,14 +146,15 @@ func TestWithCustomerKeyCopies(t *testing.T) {
 		require.NoError(t, err)
 		requireContent(t, bucket, "other", threeParts, withOtherKey)
 
-		// WithCustomerKey does not give the key of the source.
+		// Copy does not take the key of the source from WithCustomerKey.
 		_, err = storage.Copy(ctx, bucket, "fails", bucket, "source", withKey)
 		require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "the source has a key: %v", err)
 	})
 }
 
-// Compose joins objects that have a customer's key, even into an object with another key. It then streams the bytes,
-// because a compose request of Google has one key for all objects.
+// Compose joins objects that have a customer's key, even into an object with another key. If the
+// keys differ, it streams the bytes, because a compose request of Google has one key for all
+// objects.
 func TestWithCustomerKeyCompositions(t *testing.T) {
 	withSourceKey := gcs.WithSourceCustomerKey(customerKey)
 	withKey := gcs.WithCustomerKey(customerKey)
@@ -173,7 +176,8 @@ func TestWithCustomerKeyCompositions(t *testing.T) {
 	})
 }
 
-// A composition of more than 32 sources takes intermediate objects, which have the customer's key, too.
+// A composition of more than 32 sources makes intermediate objects. They are encrypted with the
+// customer's key, too.
 func TestWithCustomerKeyCompositionOfManySources(t *testing.T) {
 	const count = 70
 	withKey := gcs.WithCustomerKey(customerKey)

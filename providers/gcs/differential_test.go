@@ -23,8 +23,8 @@ func TestRandomCallsAsInMemory(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// Run makes the same calls on a bucket that this function opens and on one in memory. The options are for a
-			// bucket with versions.
+			// Run makes the same calls on a bucket that this function opens and on a bucket in
+			// memory. It gives options only for a bucket with versions.
 			differential.Run(t, differential.Config{
 				Seeds:    1,
 				Versions: true,

@@ -30,7 +30,8 @@ const (
 	keptParts  = "the bucket would keep the parts of an open upload"
 )
 
-// transientSkips has the cases of the suite that a transient answer of Google makes fail, each with the reason.
+// transientSkips has the cases of the suite that fail because of a transient answer of Google, each
+// with the reason.
 var transientSkips = map[string]string{
 	"IfRevision guards the destination of a copy":                maybeDone,
 	"IfRevision guards the destination of a move":                maybeDone,
@@ -73,12 +74,13 @@ func TestFurtherConformanceWithGooglesTransientAnswers(t *testing.T) {
 		}
 		storagetest.RunService(t, openService, storagetest.WithName("gcs"))
 
-		// Each documented error was sent, except for some of these rare requests. TestCopyTakesSeveralCalls is about
-		// the further calls of a rewrite.
+		// The server has sent each documented error, except that these rare requests may not get
+		// them all. TestCopyTakesSeveralCalls is about the further calls of a rewrite.
 		errorServer.RequireAllGiven(t, "GET bucket", "GET media", "GET storageLayout", "POST rewriteTo again")
 	})
 	t.Run("public buckets with folders and holds", func(t *testing.T) {
-		// A read in such a bucket takes up to three requests. With two errors each, its attempts would be too few.
+		// A read in such a bucket takes up to three requests. With two errors for each request, the
+		// read would need too many attempts.
 		const errorsPerRequest = 1
 		skips := maps.Clone(transientSkips)
 		maps.Copy(skips, longKeySkips)
@@ -94,9 +96,9 @@ var longKeySkips = map[string]string{
 	"folders with long names are listed":                  shortNames,
 }
 
-// requireConformanceWithErrors runs the conformance suite, without the cases in skips, on buckets of a kind. It returns
-// a server that passes requests to the rule server, but first answers each request with up to perRequest transient
-// errors.
+// requireConformanceWithErrors runs the conformance suite, without the cases in skips, on buckets
+// of this kind. It returns a server that passes requests to the rule server, but first answers each
+// request with up to perRequest transient errors.
 func requireConformanceWithErrors(
 	t *testing.T, kind ruleKind, perRequest int, skips map[string]string, extra ...storagetest.Option,
 ) *documented.Server {
@@ -143,8 +145,9 @@ func TestFurtherConformanceToARetentionPolicy(t *testing.T) {
 	requireConformanceWithErrors(t, retaining, errorsPerRequest, skips, skipOpenUploads)
 }
 
-// manyRequestCases has substrings of the names of cases with operations of up to ten requests, or of two for each
-// attempt. Each request may get two transient errors, so five attempts would be too few.
+// manyRequestCases has substrings of the names of cases with many requests. An operation of such a
+// case makes up to ten requests, or two in each attempt. Each request may get two transient errors,
+// so five attempts would be too few.
 var manyRequestCases = []string{"/U", "open_upload", "a_failed_overwrite"}
 
 // openWithRetries opens a bucket for a case of the suite whose requests get transient errors. For a case of many
@@ -168,7 +171,8 @@ func TestSessionEndedBeginsAgain(t *testing.T) {
 	const partSize = 1 << 20
 	text := strings.Repeat("x", 3*partSize)
 
-	// The name of the test determines the order of the errors. Only after several orders was each error sent.
+	// The name of the test determines the order of the errors. It takes several orders to send each
+	// error.
 	for _, order := range []string{"one order", "another order", "a third order", "a fourth order"} {
 		t.Run(order, func(t *testing.T) {
 			name := server.bucket(ruleBucket{})

@@ -158,7 +158,7 @@ func TestDeleteByEmulator(t *testing.T) {
 	})
 }
 
-// List accepts an empty page that has the kind of a listing.
+// List accepts an empty page if the response has the field "kind" of a listing.
 func TestListEmptyHasKind(t *testing.T) {
 	server := newCannedServer(t, reply{Header: storedReply.Header, Body: `{"kind":"storage#objects"}`})
 	page, err := server.openDriver(t).List(t.Context(), &driver.ListRequest{Limit: 10})

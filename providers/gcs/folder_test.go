@@ -13,11 +13,12 @@ import (
 	"github.com/omnibucket/storage/providers/gcs"
 )
 
-// sharedFolders are the folders that all uploads in parts share, and that stay. Each upload makes one more, below them.
+// sharedFolders are the folders that all uploads in parts share. They stay after an upload. Each
+// upload makes one more folder, below them.
 var sharedFolders = map[string]bool{".omnibucket./": true, ".omnibucket./parts/": true}
 
-// An upload in parts removes the folder that its parts needed in a bucket with folders. Only the first of two uploads
-// asks whether the bucket has folders.
+// In a bucket with folders, an upload in parts removes the folder that its parts needed. Only the
+// first of two uploads asks whether the bucket has folders.
 // https://cloud.google.com/storage/docs/folders-overview
 func TestUploadLeavesNoFolder(t *testing.T) {
 	tests := []struct {
@@ -103,7 +104,7 @@ func composeManyObjects(t *testing.T, bucket storage.Bucket) {
 
 // If the service is busy when an open upload ends, the driver retries the removal of its folder.
 func TestFoldersRemovedFromBusyStore(t *testing.T) {
-	// The front refuses the first request of each kind, and passes all others on to the server.
+	// The server front refuses the first request of each kind, and passes all other requests on.
 	server := startRuleServer(t)
 	refused := map[string]bool{} // by kind
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

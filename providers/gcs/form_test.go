@@ -44,7 +44,7 @@ func TestSignedUploadFormConditions(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "https://storage.googleapis.com/photos/", form.URL)
 
-	// The end is rounded up to a whole second.
+	// The end of the form's validity is rounded up to a whole second.
 	end := signedAt.Truncate(time.Second).Add(time.Hour + time.Second)
 	require.Equal(t, end, form.ExpiresAt)
 
@@ -66,7 +66,7 @@ func TestSignedUploadFormConditions(t *testing.T) {
 		"x-goog-credential":   testAccount + "/20260304/auto/storage/goog4_request",
 	}, form.Fields)
 
-	// The policy has the end, and a condition for each field.
+	// The policy has this end, and a condition for each field.
 	text, err := base64.StdEncoding.DecodeString(policy)
 	require.NoError(t, err)
 	require.True(t, isASCII(string(text)))
@@ -85,7 +85,7 @@ func TestSignedUploadFormConditions(t *testing.T) {
 	}
 	require.ElementsMatch(t, want, document.Conditions, "each field is a condition")
 
-	// The signature is that of the policy by the test's key.
+	// The signature is the one that the test's key makes for the policy.
 	raw, err := hex.DecodeString(signature)
 	require.NoError(t, err)
 	sum := sha256.Sum256([]byte(policy))

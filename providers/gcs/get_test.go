@@ -131,8 +131,8 @@ func TestGetRequestHeaders(t *testing.T) {
 	}
 }
 
-// Get with IfRevisionNot reads the attributes first, because the XML API lacks this condition, and fails with
-// NotModified if the object still has the revision.
+// Get with IfRevisionNot reads the attributes first, because the XML API lacks this condition. It
+// fails with NotModified if the object still has the revision.
 func TestGetOfAnUnchangedRevision(t *testing.T) {
 	const revision = "1700000000000001" // of storedReply
 	tests := []struct {
@@ -187,8 +187,9 @@ func TestGetOfAChangedRevisionCompressed(t *testing.T) {
 	require.Equal(t, "identity", server.Last(t).Header.Get("Accept-Encoding"))
 }
 
-// Google does not document how headers show metadata that is not ASCII. If a header of metadata may be encoded, Get
-// reads the metadata from the object's JSON resource, and then the bytes of that generation.
+// Google does not document how headers show metadata that is not ASCII. If a header of metadata may
+// be encoded, Get reads the metadata from the object's JSON resource. Then it reads the bytes of
+// the generation in that resource.
 func TestGetEncodedMetadata(t *testing.T) {
 	const generation, newerGeneration = "1700000000000001", "1700000000000002"
 	resource := func(generation string) reply {
@@ -228,7 +229,7 @@ func TestGetEncodedMetadata(t *testing.T) {
 			want:    "Zo\u00eb",
 		},
 		{
-			// The bytes of the first generation are gone, so that Get reads the resource again.
+			// The bytes of the first generation are gone, so Get reads the resource again.
 			name:    "object overwritten meanwhile",
 			header:  "Zo%C3%AB",
 			replies: []reply{resource(generation), missing, resource(newerGeneration), bytesOfObject},
@@ -352,7 +353,8 @@ func TestGetOfARangeWithAllBytes(t *testing.T) {
 	}
 }
 
-// Each call returns the same ETag for an encrypted object, which is not its MD5 as it is for other objects.
+// Each call returns the same ETag for an encrypted object. Unlike the ETag of other objects, it is
+// not the MD5.
 func TestETagOfAnEncryptedObject(t *testing.T) {
 	const etag = `"-CPjnucrx/eECEAM="`
 	key := base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 32)))
@@ -420,8 +422,8 @@ func TestGetAsksAgainIfCompressedOnTheWay(t *testing.T) {
 	require.Equal(t, "identity", requests[1].Header.Get("Accept-Encoding"))
 }
 
-// Get fails with Internal if a server on the way has compressed or decompressed the content, so that the stored bytes
-// cannot be had.
+// If a server on the way has compressed or decompressed the content, Get fails with Internal,
+// because it cannot return the stored bytes.
 func TestGetRefusesChangedContentEncoding(t *testing.T) {
 	compressed := mediaReply(map[string]string{"Content-Encoding": "gzip"})
 	tests := []struct {
@@ -594,7 +596,8 @@ func TestGetMissing(t *testing.T) {
 	}
 }
 
-// Get tells a missing object from a missing bucket by the code of the XML API, which only reads of bytes use.
+// Get tells a missing object from a missing bucket by the code in the response of the XML API. Only
+// reads of bytes use this API.
 func TestGetMissingXML(t *testing.T) {
 	tests := []struct {
 		name  string

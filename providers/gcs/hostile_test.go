@@ -16,7 +16,8 @@ import (
 	"github.com/omnibucket/storage/storagetest/hostile"
 )
 
-// knownHostileFailures are the rows that fail. There should be none.
+// knownHostileFailures are the operations and faults that are left out because they fail. There
+// should be none.
 var knownHostileFailures = map[string]string{}
 
 // hostileToken is a token that must appear in no error.

@@ -15,7 +15,8 @@ const (
 	conditional = `{"role":"roles/storage.legacyObjectReader","members":["user:b@example.com"],"condition":{"expression":"request.time < timestamp('2030-01-01T00:00:00Z')","title":"t"}}`
 )
 
-// policyJSON returns a policy as the server sends it, and as it is written back.
+// policyJSON returns a policy in the form in which the server sends it and the driver writes it
+// back.
 func policyJSON(bindings string) string {
 	return `{"version":3,"etag":"CAE=","bindings":[` + bindings + `]}`
 }

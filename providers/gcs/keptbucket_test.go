@@ -20,7 +20,7 @@ func TestBeginUploadHoldingBucket(t *testing.T) {
 	name := server.bucket(ruleBucket{holding: true})
 	bucket := openAt(t, server.URL, name)
 
-	// The second part 1 replaces the first one.
+	// Part 1 is sent twice, and the second one replaces the first.
 	u, err := storage.BeginUpload(t.Context(), bucket, "a")
 	require.NoError(t, err)
 	_, err = u.PutPart(t.Context(), 1, strings.NewReader("first"))
@@ -131,7 +131,7 @@ func TestSweepPartsSkipsKeptParts(t *testing.T) {
 	client, ok := storage.As[*sdk.Client](bucket)
 	require.True(t, ok)
 
-	// SweepParts removes that part although it fails at the others.
+	// SweepParts removes the last part, although it cannot remove the others.
 	removed, err := gcs.SweepParts(t.Context(), client, name, anyAge)
 
 	require.ErrorIs(t, err, storage.Locked)

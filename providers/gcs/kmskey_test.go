@@ -31,7 +31,7 @@ func TestWithKMSKeyObjects(t *testing.T) {
 			})
 			require.NoError(t, err)
 
-			// Each of these objects is written in another way.
+			// Each of these objects is written in a different way.
 			_, err = bucket.Upload(t.Context(), "small", strings.NewReader("x"))
 			require.NoError(t, err)
 			_, err = storage.Copy(t.Context(), bucket, "copied", bucket, "small")

@@ -79,7 +79,8 @@ func TestListOutOfOrder(t *testing.T) {
 	}
 }
 
-// If a server lists versions out of key order, a listing of versions fails with Unsupported where the order ends.
+// If a server lists versions out of key order, a listing of versions fails with Unsupported at the
+// first version that is out of order.
 func TestListVersionsOutOfOrder(t *testing.T) {
 	// The key "a" comes after "b", out of order.
 	const listing = `{"kind":"storage#objects","items":[` +

@@ -43,7 +43,7 @@ func TestDeleteBypassRetentionAtomic(t *testing.T) {
 			_, err = storage.Copy(t.Context(), bucket, "a", bucket, "a", storage.WithContentType("text/x-new"))
 			require.ErrorIs(t, err, storage.Locked)
 
-			// With the bypass, only a hold still keeps it.
+			// With the bypass, only a hold still keeps the object.
 			err = bucket.Remove(t.Context(), "a", storage.WithGovernanceBypass())
 			require.Equal(t, tt.wantCode, storage.CodeOf(err), "%v", err)
 

@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// SetTags reads the tags of the object, which Google calls contexts. It replaces all tags by one patch, whose condition
-// is that the object has not changed since the read.
+// SetTags reads the tags of the object, which Google calls contexts. It replaces all tags by one
+// patch, on the condition that the object has not changed since the read.
 func TestSetTagsReplacesAllByOnePatch(t *testing.T) {
 	const tagged = `{"name":"x/a b","generation":"7","metageneration":"3","size":"11",` +
 		`"contexts":{"custom":{"old":{"value":"1"},"both":{"value":"2"},"dotted.key":{"value":"3"}}}}`
@@ -279,7 +279,8 @@ func TestSetRetentionRefused(t *testing.T) {
 	}
 }
 
-// If the service is busy, SetRetention fails with Unavailable and OutcomeUnknown, because the change may be made.
+// If the service is busy, SetRetention fails with Unavailable and OutcomeUnknown, because the
+// change may have been made.
 func TestSetRetentionBusy(t *testing.T) {
 	d := newCannedServer(t, jsonError(503, "backendError", "Backend Error")).openDriver(t)
 
@@ -300,7 +301,8 @@ func TestDeleteBypassRemovesRetention(t *testing.T) {
 		`"retention":{"mode":"Unlocked","retainUntilTime":"2126-03-04T05:06:07Z"},` +
 		`"retentionExpirationTime":"2126-03-04T05:06:07Z"}`
 
-	// The server refuses the removal, returns the attributes, accepts the end of the retention, and then the removal.
+	// The server refuses the removal and returns the attributes. Then it accepts the end of the
+	// retention, and the removal.
 	refused := jsonError(403, "retentionPolicyNotMet",
 		"Object 'photos/a' is subject to bucket's retention policy or object retention")
 	attrs := reply{Header: storedReply.Header, Body: retained}
@@ -457,7 +459,7 @@ func TestUpdateBucketUnsupportedSettings(t *testing.T) {
 	}
 }
 
-// lostReplies are responses after which a change may be made or not.
+// lostReplies are responses that leave open whether a change was made.
 var lostReplies = []struct {
 	name   string
 	answer reply

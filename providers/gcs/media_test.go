@@ -14,8 +14,9 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// Get reads an object of another tool whose metadata key is not a valid header name. Because the response of the XML
-// API cannot be parsed, it requests the attributes and then the bytes from the JSON API.
+// Get reads an object with a metadata key that is not a valid header name. Another tool has stored
+// the object. Get cannot parse the response of the XML API, so it requests the attributes and then
+// the bytes from the JSON API.
 func TestGetInvalidMetadataHeader(t *testing.T) {
 	const (
 		xmlResponse = "HTTP/1.1 200 OK\r\nContent-Length: 11\r\nx-goog-generation: 42\r\n" +
@@ -30,7 +31,7 @@ func TestGetInvalidMetadataHeader(t *testing.T) {
 
 		switch {
 		case strings.HasPrefix(r.URL.Path, "/photos/"): // the XML API
-			// A ResponseWriter refuses to send such a header, so write to the connection.
+			// A ResponseWriter refuses to send a header with this name, so write to the connection.
 			conn, _, err := http.NewResponseController(w).Hijack()
 			if err != nil {
 				return

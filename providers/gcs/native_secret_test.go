@@ -50,7 +50,7 @@ func TestOptionSecretsAreNotPrinted(t *testing.T) {
 	}
 }
 
-// The error of a call with a customer's key does not have the key, if the server refuses the key.
+// If the server refuses a customer's key, the error of the call does not contain the key.
 func TestWithCustomerKeyIsNotShownIfRefused(t *testing.T) {
 	bucket := newCannedServer(t,
 		jsonError(400, "customerEncryptionKeyIsIncorrect", "The provided encryption key is incorrect."),
@@ -63,7 +63,8 @@ func TestWithCustomerKeyIsNotShownIfRefused(t *testing.T) {
 	require.NotContains(t, fmt.Sprintf("%+v %#v", err, err), keyText)
 }
 
-// The error of a call with a customer's key does not have the key, if the server cannot be reached.
+// If the server cannot be reached, the error of a call with a customer's key does not contain the
+// key.
 func TestWithCustomerKeyIsNotShownIfUnreachable(t *testing.T) {
 	server := newCannedServer(t, reply{})
 	bucket := server.openBucket(t)
@@ -75,7 +76,7 @@ func TestWithCustomerKeyIsNotShownIfUnreachable(t *testing.T) {
 	require.NotContains(t, fmt.Sprintf("%+v %#v", err, err), keyText)
 }
 
-// At no request of an upload in parts does the resume file contain the customer's key.
+// The resume file does not contain the customer's key at any request of an upload in parts.
 func TestResumeFileHasNoCustomerKey(t *testing.T) {
 	server := newAcceptingServer(t)
 	key := decodeKey(t, keyText)

@@ -23,7 +23,7 @@ const (
 	kmsKey   = "projects/p/locations/europe-west1/keyRings/r/cryptoKeys/k"
 	otherKMS = "projects/example.com:p/locations/eu/keyRings/r-1/cryptoKeys/other_2"
 
-	// A key with the SHA-256 that ceph/s3-tests has for it.
+	// keyText is a key, and keySum is the SHA-256 that ceph/s3-tests has for it.
 	keyText, keySum = "pO3upElrwuEXSoFwCfnZPdSsmt/xWeFa0N9KgDijwVs=", "tcbQ+aRkuPwjLhUs7yvwzwexw+bICUWoBcNpGMEmeZg="
 	sourceKeyText   = "6b+WOZ1T3cqZMxgThRcXAQBrS5mXKdDUphvpxptl9/4="
 	sourceKeySum    = "9T1+Ua3bFrjZmwCNdk+3oKXHnM8kjTwBJkYVxUwGXlc="
@@ -91,7 +91,8 @@ func (s *cannedServer) openBucket(t *testing.T, change ...func(*Config)) storage
 	return engine.New(s.openDriver(t, change...), storage.WithVersioning(true))
 }
 
-// callEveryOperation makes each operation on an object once, with an option. It uploads in one request and in parts.
+// callEveryOperation makes each operation on an object once, with the option o. Only the upload is
+// made twice: in one request and in parts.
 func callEveryOperation(t *testing.T, bucket storage.Bucket, o storage.NativeOption) {
 	t.Helper()
 	_, err := bucket.Upload(t.Context(), "a", strings.NewReader("hello world"), o)
@@ -116,8 +117,9 @@ func callEveryOperation(t *testing.T, bucket storage.Bucket, o storage.NativeOpt
 	require.NoError(t, bucket.Remove(t.Context(), "a", o))
 }
 
-// The customer's key is sent with each request for which Google requires it: all except removals, those of an upload
-// session after its begin, and reads of a source, whose key is another option.
+// The customer's key is sent with each request for which Google requires it. These are all requests
+// except removals, later requests of an upload session, and reads of a source. The key of a source
+// is another option.
 func TestWithCustomerKeyRequests(t *testing.T) {
 	server := newAcceptingServer(t)
 	bucket := server.openBucket(t)
@@ -265,8 +267,8 @@ func asCopyOptions(opts []storage.WriteOption) []storage.CopyOption {
 	return all
 }
 
-// Config.UserProject, the project that pays, is sent with each request, and a header of WithHeader with each request
-// except those of listings and reads of a source.
+// Each request sends Config.UserProject, the project that pays. Each request except listings and
+// reads of a source sends the header of WithHeader.
 func TestConfigUserProjectRequests(t *testing.T) {
 	server := newAcceptingServer(t)
 	bucket := server.openBucket(t, func(c *Config) {
@@ -588,7 +590,7 @@ type captureDriver struct {
 	natives []any
 }
 
-// Describe accepts each native value.
+// Describe returns a description that accepts each native value.
 func (*captureDriver) Describe() driver.Description {
 	return driver.Description{
 		Provider:    provider,

@@ -15,8 +15,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// startNullServer starts a server that stores nothing and allocates nothing for a request, so that a benchmark counts
-// only the client. It responds to every upload as to one of 1 KiB of zeros.
+// startNullServer starts a server that stores nothing and allocates nothing for a request, so that
+// a benchmark counts only the client. It responds to every upload as if the upload were 1 KiB of
+// zeros.
 func startNullServer(t testing.TB) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

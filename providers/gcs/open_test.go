@@ -33,8 +33,8 @@ func isolateEnv(t *testing.T, variables map[string]string) {
 	})
 }
 
-// Config and the environment decide to which server requests are sent, and whether they have credentials. Credentials
-// of the environment are sent only to Google.
+// Config and the environment decide which server gets the requests, and whether the requests have
+// credentials. Credentials of the environment are sent only to Google.
 func TestPlace(t *testing.T) {
 	token := oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "T"})
 	tests := []struct {

@@ -54,7 +54,8 @@ func putPart(t *testing.T, d driver.Driver, upload string, number int, text stri
 	return part
 }
 
-// Parts of an open upload may be sent in any order. If a part is sent again, the last one counts.
+// Parts of an open upload may be sent in any order. If a part is sent again, its last content
+// counts.
 func TestPutPartAnyOrder(t *testing.T) {
 	server := startRuleServer(t)
 	d := openDriver(t, server)
@@ -84,7 +85,7 @@ func TestPutPartAnyOrder(t *testing.T) {
 	require.Contains(t, names, "a")
 	require.Len(t, names, 3, "the object, and the marker and the part of the other upload: %v", names)
 
-	// The upload is over. With this Code, the engine looks for the object.
+	// The upload is over. After an error with this Code, the engine looks for the object.
 	_, err = d.ListParts(t.Context(), &driver.ListPartsRequest{Key: "a", Upload: upload, Limit: 10})
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	_, err = d.CompleteParts(t.Context(), complete)
@@ -131,7 +132,7 @@ func TestListPartsPages(t *testing.T) {
 	require.Equal(t, wiretest.CRC32C("hello!"), attrs.CRC32C)
 }
 
-// CompleteParts with IfAbsent fails if the object exists, after which the upload can be aborted.
+// If the object exists, CompleteParts with IfAbsent fails. The upload can then be aborted.
 func TestCompletePartsIfAbsent(t *testing.T) {
 	server := startRuleServer(t)
 	d := openDriver(t, server)
@@ -148,7 +149,7 @@ func TestCompletePartsIfAbsent(t *testing.T) {
 	})
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 
-	// AbortParts removes the parts, so that only the object is left.
+	// AbortParts removes the parts, so only the object is left.
 	require.NoError(t, d.AbortParts(t.Context(), "a", upload))
 	require.Equal(t, []string{"a"}, server.names(bucketOf(server)))
 }
@@ -193,7 +194,7 @@ func listUploads(t *testing.T, d driver.Driver, prefix string) map[string]string
 	}
 }
 
-// ListUploads lists open uploads and the parts of ParallelComposite, which List hides.
+// ListUploads lists what List hides: open uploads, and the parts of ParallelComposite.
 func TestListUploadsHidden(t *testing.T) {
 	server := startRuleServer(t)
 	d := openDriver(t, server)
@@ -287,7 +288,7 @@ func TestSignPartWithoutHeaders(t *testing.T) {
 	require.Empty(t, signedURL.Header)
 }
 
-// SignPart and ListParts fail with InvalidArgument for a name that no upload has.
+// SignPart and ListParts fail with InvalidArgument for a name that no upload can have.
 func TestOpenUploadNames(t *testing.T) {
 	d := openDriver(t, startRuleServer(t))
 	for _, upload := range []string{"", "/upload/x", "../../z"} {

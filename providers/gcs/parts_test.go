@@ -16,10 +16,12 @@ import (
 )
 
 const (
-	// sessionName is the path of an upload session. A caller that knows its upload_id can write.
+	// sessionName is the path of an upload session. Each caller that knows its upload_id can write
+	// to the session.
 	sessionName = "/upload/storage/v1/b/photos/o?uploadType=resumable&upload_id=S3CR3T"
 
-	// unit is the number of bytes of which each chunk but the last must have a multiple. Google sets it.
+	// unit is Google's unit of the sizes of chunks, in bytes. The size of each chunk but the last
+	// must be a multiple of it.
 	unit = 256 << 10
 )
 
@@ -36,7 +38,8 @@ func newPartRequest(number int, offset int64, text string) *driver.PartRequest {
 	}
 }
 
-// newCompleteRequest returns a request that ends an upload of one unit with the given part.
+// newCompleteRequest returns a request that completes an upload. The upload has one unit of bytes
+// already, and gets last as its last part.
 func newCompleteRequest(last string) *driver.CompleteRequest {
 	full := strings.Repeat("x", unit) + last
 	return &driver.CompleteRequest{
@@ -69,7 +72,7 @@ func TestSessionOpensWithAllProperties(t *testing.T) {
 	require.Equal(t, "text/plain", req.Header.Get("X-Upload-Content-Type"))
 	require.JSONEq(t, `{"name":"a/ü","contentType":"text/plain","metadata":{"k":"v"}}`, req.Body)
 
-	// Without a size, the request does not have the header.
+	// If the size is unknown, the request has no header for it.
 	const unknownSize = -1
 	r.Size = unknownSize
 	_, err = server.openDriver(t).BeginParts(t.Context(), r)
@@ -180,7 +183,8 @@ func TestSessionKeepsLess(t *testing.T) {
 
 // If the server keeps only some of the bytes of the last chunk, CompleteParts sends the rest again.
 func TestSessionKeepsLessOfLastChunk(t *testing.T) {
-	// The upload has one unit. The last chunk has another unit and "end", of which the server keeps the unit.
+	// The upload has one unit of bytes. The last chunk has another unit and "end", but the server
+	// keeps only the unit.
 	server := newCannedServer(t, resumeReply(2*unit), storedReply)
 
 	_, err := server.openDriver(t).CompleteParts(t.Context(), newCompleteRequest(strings.Repeat("b", unit)+"end"))
@@ -201,12 +205,12 @@ func TestSessionKeepsLastChunk(t *testing.T) {
 	require.Empty(t, server.Last(t).Body)
 }
 
-// PutPart fails with Unavailable if the server makes no progress with a chunk. If the server has lost bytes, it also
-// fails with the status 409, so that the engine restarts the upload.
+// If the server makes no progress with a chunk, PutPart fails with Unavailable. If the server has
+// lost bytes, PutPart also fails with the status 409, and the engine then restarts the upload.
 func TestSessionWithoutProgress(t *testing.T) {
 	chunk := strings.Repeat("x", 3*unit)
 
-	// The server has the first unit. In each of these replies, it has one byte more than in the one before.
+	// The server has the first unit. With each of these replies, it has one byte more.
 	var oneByteMore []reply
 	for i := range maxResends + 1 {
 		oneByteMore = append(oneByteMore, resumeReply(unit+1+int64(i)))
@@ -236,8 +240,8 @@ func TestSessionWithoutProgress(t *testing.T) {
 	}
 }
 
-// PutPart and CompleteParts fail with the status 409 if the upload session no longer exists, so that the engine
-// restarts the upload. AbortParts succeeds.
+// If the upload session no longer exists, PutPart and CompleteParts fail with the status 409, and
+// the engine then restarts the upload. AbortParts succeeds.
 func TestSessionMissing(t *testing.T) {
 	for _, status := range []int{http.StatusNotFound, http.StatusGone, statusAborted} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
@@ -323,8 +327,8 @@ func TestSessionChunkLost(t *testing.T) {
 	require.True(t, storageErr.Retryable)
 }
 
-// No error shows the session URL, with which anyone can write, although the server repeats its secret part in the
-// request ID.
+// No error shows the session URL, with which anyone can write, although the server repeats the
+// URL's secret part in the request ID.
 func TestSessionNotInErrors(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -349,7 +353,7 @@ func TestSessionNotInErrors(t *testing.T) {
 			require.Error(t, err)
 			requireNoSession(t, err)
 
-			// To these calls, some of the replies mean success. Then there is no error to check.
+			// Some of the replies mean success for these calls. Then there is no error to check.
 			_, err = d.CompleteParts(t.Context(), newCompleteRequest("end"))
 			requireNoSession(t, err)
 
@@ -374,8 +378,8 @@ func requireNoSession(t *testing.T, err error) {
 	}
 }
 
-// If another process has completed the session, PutPart fails with Unavailable and the status 409, for which the engine
-// restarts the upload.
+// If another process has completed the session, PutPart fails with Unavailable and the status 409.
+// The engine then restarts the upload.
 func TestSessionCompletedMeanwhile(t *testing.T) {
 	server := newCannedServer(t, storedReply)
 	_, err := server.openDriver(t).PutPart(t.Context(), newPartRequest(1, 0, strings.Repeat("x", unit)))

@@ -48,7 +48,8 @@ func openRecordedAccount(t *testing.T, kind rows.Kind) rows.Account {
 	}
 }
 
-// insteadOfGoogle sends requests to Google to the server at this URL. Their header Host still names Google.
+// insteadOfGoogle sends requests for Google to the server at its address. Their header Host still
+// names Google.
 type insteadOfGoogle struct{ address string }
 
 // RoundTrip sends r to the server.
@@ -64,8 +65,8 @@ func (g insteadOfGoogle) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
-// withBuckets adds the methods of buckets to the rule server, and signBlob of the IAM service. Every bucket that a test
-// creates is "another-bucket".
+// withBuckets adds the methods of buckets and the method signBlob of the IAM service to the rule
+// server. Every bucket that a test creates is "another-bucket".
 func withBuckets(rules http.Handler) http.Handler {
 	const bucket = `{"kind":"storage#bucket","name":"another-bucket","location":"US",` +
 		`"metageneration":"1","etag":"CAE=","versioning":{"enabled":false}}`

@@ -12,8 +12,8 @@ import (
 // cacheModes are the ways in which Google's cache may treat the conditions of a read.
 var cacheModes = []string{"ignored", "compared", "passed"}
 
-// openPublic opens a bucket whose objects everyone can read, behind a cache. conditions is one of the cacheModes: how
-// the cache treats the conditions of requests.
+// openPublic opens a bucket whose objects everyone can read, behind a cache. conditions is one of
+// the cacheModes, and says how the cache treats the conditions of requests.
 func openPublic(t *testing.T, conditions string) storage.Bucket {
 	t.Helper()
 	server := startRuleServer(t)
@@ -86,9 +86,9 @@ func TestReadOfRemovedPublicObject(t *testing.T) {
 	})
 }
 
-// eachStaleCache runs a test on public buckets in which the object "a" had an old text when the cache kept it, and then
-// was overwritten with a new text. There is a bucket for each of the cacheModes, and for objects with and without a
-// Cache-Control.
+// eachStaleCache runs a test on public buckets. The cache has kept an old text of the object "a",
+// which was then overwritten with a new text. There is a bucket for each of the cacheModes, and for
+// objects with and without a Cache-Control.
 func eachStaleCache(t *testing.T, oldText, newText string, test func(t *testing.T, bucket storage.Bucket)) {
 	t.Helper()
 	for _, conditions := range cacheModes {

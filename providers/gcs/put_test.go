@@ -279,10 +279,10 @@ func TestPutUnsent(t *testing.T) {
 	require.False(t, storageErr.Unknown)
 }
 
-// The driver cannot know what another HTTP client than its own has sent. If the connection was made and the request
-// then fails, it may have arrived, so Put fails with OutcomeUnknown.
+// The driver cannot know what an HTTP client other than its own has sent. If the connection was
+// made and the request then fails, the request may have arrived, so Put fails with OutcomeUnknown.
 func TestPutLostWithAnotherHTTPClient(t *testing.T) {
-	// The server closes the connection instead of a response.
+	// The server closes the connection instead of responding.
 	server := newCannedServer(t, reply{Cut: true})
 	setClient := func(c *Config) {
 		c.HTTPClient = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}

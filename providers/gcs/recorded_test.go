@@ -15,7 +15,8 @@ import (
 	"github.com/omnibucket/storage/providers/gcs"
 )
 
-// Google's own responses, which others have recorded.
+// The caller learns from the driver what Google's own responses say. Others have recorded these
+// responses.
 func TestRecordedResponsesOfGoogle(t *testing.T) {
 	recorded.Replay(t, recordedStore(), recorded.GoCloud(t, recorded.Google))
 	recorded.Replay(t, recordedStore(), recorded.GoogleClient(t))
@@ -90,7 +91,7 @@ func googleExtra(x *recorded.Exchange, kind recorded.Kind) *recorded.Response {
 	}
 }
 
-// objectOf returns the JSON resource of an object, which it makes from the headers of a response with the object's
+// objectOf makes the JSON resource of an object from the headers of a response with the object's
 // bytes.
 func objectOf(x *recorded.Exchange) string {
 	h := x.Response.Header

@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/recorded"
 )
 
-// ruleKinds are the recorded kinds of requests that the rule server has.
+// ruleKinds are the recorded kinds of requests that the rule server can handle.
 var ruleKinds = []recorded.Kind{
 	recorded.Head, recorded.Get, recorded.GetRange, recorded.Put, recorded.PutIf, recorded.Copy, recorded.CopyIf,
 	recorded.Compose, recorded.Delete, recorded.DeleteIf, recorded.Patch, recorded.List, recorded.ListVersions,
@@ -19,8 +19,9 @@ var ruleKinds = []recorded.Kind{
 	recorded.SetPolicy, recorded.ListBuckets,
 }
 
-// The rule server responds to the requests that the tests of gocloud.dev sent to Google, in their order, as Google did.
-// recorded.Repeat fails if a response differs in more than the names in Varying and the known Differences.
+// The rule server gets the requests that the tests of gocloud.dev sent to Google, in the same
+// order, and responds as Google did. recorded.Repeat fails if a response differs in more than the
+// names in Varying and the known Differences.
 func TestRecordedRequestsOfGoogle(t *testing.T) {
 	begin := func(*testing.T) func(*http.Request) *http.Response {
 		// The tests of gocloud.dev use this bucket, which they do not create.

@@ -57,8 +57,8 @@ func openThroughProxy(t *testing.T, composite bool) proxiedBucket {
 	}
 }
 
-// A read continues after lost connections, and returns each byte once. This also holds for an object that is stored
-// with gzip, whose bytes are not decompressed.
+// A read continues after lost connections, and returns each byte once. This also holds for an
+// object that is stored with gzip. Its bytes are not decompressed.
 func TestReadResumes(t *testing.T) {
 	const (
 		size   = 4 << 20
@@ -137,7 +137,7 @@ func TestUploadInterrupted(t *testing.T) {
 		opts []storage.UploadOption
 		cut  wiretest.Cut
 		cuts int // connections that are cut
-		// A request without a condition that is sent again may write the object again.
+		// If a request without a condition is sent again, it may write the object again.
 		mayWriteAgain bool
 	}{
 		{name: "one request, cut in its body", size: mib, cut: inBody, cuts: 2, mayWriteAgain: true},
@@ -234,8 +234,9 @@ func (b *failingBody) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// requireOnlyPartsLeft requires that a failed composite upload has left at most parts, and that SweepParts removes
-// them. A part may be left because its request was canceled, but the server stored it after the parts were removed.
+// requireOnlyPartsLeft requires that a failed composite upload has left nothing but parts, and that
+// SweepParts removes them. A part may be left because its request was canceled, but the server
+// stored it after the other parts were removed.
 func requireOnlyPartsLeft(t *testing.T, s *ruleServer, bucket storage.Bucket) {
 	t.Helper()
 	client, ok := storage.As[*sdk.Client](bucket)
@@ -251,8 +252,8 @@ func requireOnlyPartsLeft(t *testing.T, s *ruleServer, bucket storage.Bucket) {
 	require.Eventually(t, sweep, time.Minute, time.Millisecond)
 }
 
-// If the body of an upload fails, there is no object, and nothing else but the parts of ParallelComposite, which
-// SweepParts removes later.
+// If the body of an upload fails, nothing is left but the parts of ParallelComposite. SweepParts
+// removes them later.
 func TestUploadBodyFails(t *testing.T) {
 	tests := []struct {
 		name string
@@ -269,7 +270,8 @@ func TestUploadBodyFails(t *testing.T) {
 				_, err := bucket.throughProxy.Upload(t.Context(), "a", &failingBody{left: tt.size})
 				require.ErrorIs(t, err, storage.BodyFailed)
 
-				// The parts of a composite upload are objects, and those of any other are in a session.
+				// The parts of a composite upload are objects. The parts of any other upload are in
+				// a session.
 				if mode.composite {
 					requireOnlyPartsLeft(t, bucket.server, bucket.direct)
 					return

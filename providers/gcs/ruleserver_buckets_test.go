@@ -49,8 +49,8 @@ func (s *ruleServer) serveBuckets(r *http.Request, body []byte) (any, *refusal) 
 	return map[string]any{"kind": "storage#buckets", "items": items}, nil
 }
 
-// createBucket makes a bucket of the account's kind. The message for one that exists is of
-// GoogleCloudPlatform/magic-modules#11550.
+// createBucket makes a bucket of the account's kind. If the bucket exists, the error has the
+// message of GoogleCloudPlatform/magic-modules#11550.
 func (s *ruleServer) createBucket(r *http.Request, body []byte) (any, *refusal) {
 	b := &ruleBucket{locking: r.URL.Query().Get("enableObjectRetention") == "true"}
 	if json.Unmarshal(body, &b.resource.fields) != nil {
@@ -135,7 +135,8 @@ func (s *ruleServer) serveBucket(r *http.Request, name string, body []byte) (any
 	return b.describe(name), nil
 }
 
-// withFields returns a document with the fields of another one in the place of its own.
+// withFields returns a document to which the fields of another document are added. They replace
+// fields of the same name.
 func withFields(document, with json.RawMessage) json.RawMessage {
 	fields := map[string]json.RawMessage{}
 	other := map[string]json.RawMessage{}
@@ -181,13 +182,15 @@ func (b *ruleBucket) servePolicy(r *http.Request, body []byte) (any, *refusal) {
 }
 
 // A ruleKind is what an account's owner, or its organization, has set for all new buckets. The rule
-// server heeds it beside what a test asks for.
+// server applies it in addition to the settings of a test.
 type ruleKind func(*ruleBucket)
 
-// peculiar makes a bucket with everything that can be on at once. Everybody can read it, so that Google's cache is used
-// (see ruleCache). There are folders, and new objects are held. The owner ends the hold of each object, as a listener
-// of the bucket's notifications does, but knows nothing of parts. A bucket with folders keeps no versions.
-// https://cloud.google.com/storage/docs/hns-overview, https://cloud.google.com/storage/docs/object-holds
+// peculiar makes a bucket with everything that can be on at once. Everybody can read it, so
+// Google's cache is used (see ruleCache). There are folders, and new objects are held. The owner
+// ends the hold of each object, as a listener of the bucket's notifications does, but knows nothing
+// of parts. A bucket with folders keeps no versions.
+// https://cloud.google.com/storage/docs/hns-overview,
+// https://cloud.google.com/storage/docs/object-holds
 func peculiar(b *ruleBucket) {
 	b.public = true
 	b.holding = true
@@ -201,7 +204,7 @@ func peculiar(b *ruleBucket) {
 // in what responses say about it. https://cloud.google.com/storage/docs/bucket-lock
 func retaining(b *ruleBucket) { b.retention = time.Nanosecond }
 
-// maxNamePart is the limit in bytes of the folder of a name, and of what follows it.
+// maxNamePart is the limit in bytes for the folder in a name, and for the rest of the name.
 // https://cloud.google.com/storage/docs/objects#naming
 const maxNamePart = 512
 

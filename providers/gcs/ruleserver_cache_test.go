@@ -29,7 +29,7 @@ func (o *ruleObject) isCacheable() bool {
 	return o.CustomerEncryption == nil && o.KMSKeyName == ""
 }
 
-// cacheKey returns the URL without what does not change the content.
+// cacheKey returns the URL of a request without the parts that do not change the content.
 func cacheKey(r *http.Request) string {
 	return r.URL.EscapedPath() + "?" + url.Values{"generation": r.URL.Query()["generation"]}.Encode()
 }

@@ -99,8 +99,8 @@ func (b *ruleBucket) retentionRefusal(r *ruleRetention) *refusal {
 	return nil
 }
 
-// lockRefusal returns why a locked object cannot be removed or overwritten, or nil. archives tells that the object
-// would become a noncurrent version.
+// lockRefusal returns why a locked object cannot be removed or overwritten, or nil. If archives is
+// true, the object would become a noncurrent version.
 func (o *ruleObject) lockRefusal(bucket string, archives bool) *refusal {
 	const heldUntil = " hold and cannot be deleted, overwritten or archived until hold is removed."
 	object := "Object '" + bucket + "/" + o.Name + "' is "
@@ -187,7 +187,8 @@ func (o *ruleObject) readControls(h http.Header, query url.Values) {
 	}
 }
 
-// encrypt sets how a new object is encrypted: by its key, or the key that the query names.
+// encrypt sets how a new object is encrypted: by its customer's key, or by the KMS key that the
+// query names.
 func (o *ruleObject) encrypt(query url.Values) {
 	o.KMSKeyName = ""
 	o.CustomerEncryption = nil
@@ -291,7 +292,8 @@ func (b *ruleBucket) patch(bucket, key string, r *http.Request, body []byte) (an
 	return o, nil
 }
 
-// patchContexts merges contexts by key; null removes one, or all.
+// patchContexts merges contexts by key. The value null for a key removes one context, and null for
+// the whole removes all contexts.
 func (o *ruleObject) patchContexts(value json.RawMessage) *refusal {
 	if string(value) == "null" {
 		o.Contexts = nil

@@ -146,7 +146,8 @@ type ruleListing struct {
 	NextPageToken string        `json:"nextPageToken,omitempty"`
 }
 
-// list handles objects.list. A page has items and prefixes in byte order, and both count.
+// list handles objects.list. A page has items and prefixes in byte order, and both count towards
+// its limit.
 func (b *ruleBucket) list(query url.Values) *ruleListing {
 	prefix := query.Get("prefix")
 	delimiter := query.Get("delimiter")

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// softDelete keeps a generation that was removed for good. All buckets do so for seven days, which is
-// Google's default. https://cloud.google.com/storage/docs/soft-delete
+// softDelete keeps a generation that would otherwise be gone for good. All buckets do so for seven
+// days, which is Google's default. https://cloud.google.com/storage/docs/soft-delete
 func (b *ruleBucket) softDelete(o *ruleObject) {
 	version := *o
 	now := time.Now().UTC()

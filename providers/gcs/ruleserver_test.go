@@ -140,7 +140,7 @@ func (s *ruleServer) names(bucket string) []string {
 	return names
 }
 
-// requests returns the requests since its last call, such as "GET /storage/v1/b".
+// requests returns the requests since the last call of this method, such as "GET /storage/v1/b".
 func (s *ruleServer) requests() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -226,7 +226,8 @@ func (s *ruleServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// readAll reads the body. If the connection breaks, it returns the bytes before that, and true.
+// readAll reads the body. If the connection breaks, it returns the bytes that have arrived, and
+// true.
 func readAll(r *http.Request) (body []byte, broken bool) {
 	var buf bytes.Buffer
 	buf.Grow(int(max(r.ContentLength, 0)) + bytes.MinRead) // growing costs the race detector most
@@ -333,8 +334,8 @@ func (s *ruleServer) serveMethod(b *ruleBucket, r *http.Request, path []string, 
 	return nil, nil
 }
 
-// writeJSON responds with a document, or with an error if problem is not nil. A client that has gone gets no
-// response, so that errors of writing are ignored.
+// writeJSON responds with a document, or with an error if problem is not nil. A client that has
+// gone gets no response, so errors of writing are ignored.
 func writeJSON(w http.ResponseWriter, answer any, problem *refusal) {
 	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
 	if problem != nil {
@@ -373,7 +374,7 @@ func setUncached(h http.Header) {
 	h.Set("Pragma", "no-cache")
 }
 
-// writeNothing responds to a removal.
+// writeNothing responds to a removal with an empty body.
 func writeNothing(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusNoContent)
@@ -398,7 +399,7 @@ func (o *ruleObject) describe(bucket string) {
 	o.MediaLink = "https://storage.googleapis.com/download/" + path + "?generation=" + o.Generation + "&alt=media"
 }
 
-// find returns a generation, or the live one for "".
+// find returns a generation of a key, or the live generation if the argument is "".
 func (b *ruleBucket) find(key, generation string) *ruleObject {
 	for _, o := range b.objects {
 		if o.Name != key {
@@ -411,8 +412,8 @@ func (b *ruleBucket) find(key, generation string) *ruleObject {
 	return nil
 }
 
-// conditionHolds evaluates the conditions of a request. prefix is "if" or "ifSource". object is nil if it is missing,
-// which is generation 0.
+// conditionHolds evaluates the conditions of a request. prefix is "if" or "ifSource". If the object
+// is missing, object is nil and the generation is 0.
 func conditionHolds(query url.Values, prefix string, object *ruleObject) bool {
 	if name := prefix + "MetagenerationMatch"; query.Has(name) {
 		if object == nil || query.Get(name) != object.Metageneration {
@@ -468,7 +469,7 @@ func (b *ruleBucket) remove(bucket, key string, query url.Values) *refusal {
 	return nil
 }
 
-// makeFolders makes the folders of a new object, which stay when it is removed.
+// makeFolders makes the folders of a new object. They stay when the object is removed.
 // https://cloud.google.com/storage/docs/folders-overview
 func (b *ruleBucket) makeFolders(key string) {
 	if b.folders == nil {

@@ -21,7 +21,8 @@ type ruleSession struct {
 	done   *ruleObject
 }
 
-// ruleChunk is the size of which each chunk but the last must be a multiple.
+// ruleChunk is the unit of the sizes of chunks. The size of each chunk but the last must be a
+// multiple of it.
 const ruleChunk = 256 << 10
 
 // serveUpload handles the upload of an object: in one request, or in chunks of a session.
@@ -158,8 +159,8 @@ func (s *ruleSession) writeResume(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusPermanentRedirect)
 }
 
-// keep stores the bytes that the session does not have yet. If the chunk was cut off, it keeps only so many that the
-// session has a multiple of 256 KiB.
+// keep stores the bytes that the session does not have yet. If the chunk was cut off, keep drops
+// bytes at its end until the session has a multiple of 256 KiB.
 func (s *ruleSession) keep(start int, body []byte, broken bool) {
 	if broken {
 		end := (start + len(body)) / ruleChunk * ruleChunk

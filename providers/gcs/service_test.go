@@ -155,7 +155,7 @@ func TestCreateBucketBusy(t *testing.T) {
 		MaxDelay: time.Millisecond,
 	}))
 
-	// The first call creates the bucket, and then fails twice.
+	// The first call creates the bucket, and then fails twice to make it public.
 	_, err := service.CreateBucket(t.Context(), "photos", storage.WithPublicAccess(true))
 	require.Error(t, err)
 
@@ -433,7 +433,7 @@ func TestDeleteBucketRequiresAnEmptyBucket(t *testing.T) {
 			require.Equal(t, tt.want, storage.CodeOf(err))
 			require.Equal(t, []string{"DELETE /b/photos"}, transcript.requests)
 
-			// After an invalid response, the bucket may or may not be gone.
+			// After an invalid response, it is unknown whether the bucket is gone.
 			require.Equal(t, tt.want == storage.Unavailable, isUnknown(err), "%v", err)
 		})
 	}
@@ -475,8 +475,8 @@ func TestListBucketsOfTheProject(t *testing.T) {
 	require.Contains(t, transcript.queries["GET /b"], "project=mine")
 }
 
-// projectID returns the project of Config or else that of the credentials. It fails if there is none, except with an
-// emulator.
+// projectID returns the project of Config, or else the project of the credentials. If there is
+// none, it fails unless an emulator is used.
 func TestProjectID(t *testing.T) {
 	// The environment names no project.
 	t.Setenv("STORAGE_EMULATOR_HOST", "")
@@ -526,7 +526,8 @@ func TestServiceRefusesABucket(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-// Credentials fails with Unsupported, and the error says that the driver has no HMAC keys.
+// The method Credentials fails with Unsupported, and its error says that the driver has no HMAC
+// keys.
 func TestServiceHasNoCredentialsForS3(t *testing.T) {
 	service, transcript := newManagingService(t, Config{}, nil)
 	_, err := service.Credentials(t.Context(), "photos")
@@ -535,7 +536,7 @@ func TestServiceHasNoCredentialsForS3(t *testing.T) {
 	require.Empty(t, transcript.requests)
 }
 
-// Driver opens a bucket without a request.
+// The method Driver opens a bucket without a request.
 func TestServiceOpensBuckets(t *testing.T) {
 	service, transcript := newManagingService(t, Config{}, nil)
 	d, err := service.Driver("photos")

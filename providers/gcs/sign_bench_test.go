@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// BenchmarkSign compares a signed URL with one RSA signature, which is the
-// minimum, and with the SDK's.
+// BenchmarkSign compares signing a URL with one RSA signature, which is the minimum, and with
+// signing by the SDK.
 func BenchmarkSign(b *testing.B) {
 	d := newSigningDriver(b, Config{})
 	b.Run("driver", func(b *testing.B) {

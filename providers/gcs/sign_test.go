@@ -91,10 +91,11 @@ func signedDownload(change func(r *driver.SignRequest)) *driver.SignRequest {
 	return r
 }
 
-// signedKeys has one key of each class of rule K3.
+// signedKeys has one key of each class of the conformance suite's rule K3.
 var signedKeys = append(slices.Clone(wiretest.Keys), "a=b&X-Goog-Expires=9", strings.Repeat("k/", 511)+"kk")
 
-// A URL that the driver signs equals the SDK's for the same time. The SDK always signs at the current time.
+// A URL that the driver signs equals the one that the SDK signs at the same time. The SDK always
+// signs at the current time.
 func TestSignatureMatchesSDK(t *testing.T) {
 	const resume = "R\u00e9sum\u00e9 \"1\" + 2.pdf"
 	tests := []struct {
@@ -360,7 +361,8 @@ func TestSignedURLBaseURL(t *testing.T) {
 	}
 }
 
-// A signed URL is valid until ExpiresAt, which is no earlier than requested, up to the signer's limit.
+// A signed URL is valid until ExpiresAt. This is no earlier than requested, unless the signer's
+// limit is.
 func TestSignedURLExpiresAsReported(t *testing.T) {
 	start := signedAt.Truncate(time.Second)
 	tests := []struct {
@@ -443,7 +445,8 @@ type shortLived struct {
 // maxTerm returns the limit of the test.
 func (s shortLived) maxTerm() time.Duration { return s.most }
 
-// Signing fails with Unsupported for metadata or a disposition that no header can hold, and for another method.
+// Signing fails with Unsupported for metadata or a disposition that no header can hold, and for a
+// method that cannot be signed.
 func TestSignedURLUnsupported(t *testing.T) {
 	tests := []struct {
 		name    string

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// keepsPolicy reports whether a form's fields fit its policy: each condition
-// holds, and each field is in one.
+// keepsPolicy reports whether a form's fields fit its policy: each condition holds, and each field
+// is in a condition.
 func keepsPolicy(fields map[string]string, bucket string, size int64) bool {
 	text, err := base64.StdEncoding.DecodeString(fields["policy"])
 	var policy struct {

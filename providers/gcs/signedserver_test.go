@@ -26,10 +26,9 @@ import (
 	"github.com/omnibucket/storage/internal/testing/signingkey"
 )
 
-// A signedServer checks signatures in front of a ruleServer, as Google documents.
-// It makes the canonical request from what arrived and shares no code with the
-// driver. Requests with the token pass, and those with neither token nor
-// signature are refused.
+// A signedServer checks signatures as Google documents it, in front of a ruleServer. It makes the
+// canonical request from what arrived and shares no code with the driver. Requests with the token
+// pass. Requests with neither token nor signature are refused.
 type signedServer struct {
 	*httptest.Server
 	rules *ruleServer
@@ -163,11 +162,11 @@ func (s *signedServer) check(r *http.Request) *refusal {
 	return checkExpiry(date, query.Get("X-Goog-Expires"))
 }
 
-// canonicalRequest returns the text of a request that is signed.
+// canonicalRequest returns the text that is signed for a request.
 func canonicalRequest(r *http.Request, signedHeaders []string) string {
 	var headers strings.Builder
 	for _, name := range signedHeaders {
-		// Runs of spaces are one space.
+		// A run of spaces counts as one space.
 		value := strings.Join(strings.Fields(strings.Join(r.Header.Values(name), ",")), " ")
 		if name == "host" {
 			value = hostWithoutPort(r.Host)
@@ -220,7 +219,8 @@ func checkExpiry(date, expires string) *refusal {
 	return nil
 }
 
-// scope returns the part of a credential after the account. The account must be the test's, and the day that of date.
+// scope returns the part of a credential after the account. The account must be the test's, and the
+// day must be the day of date.
 func (s *signedServer) scope(algorithm, credential, date string) (string, *refusal) {
 	const dateLength = len("20060102T150405Z")
 	scope, isOurs := strings.CutPrefix(credential, s.email+"/")

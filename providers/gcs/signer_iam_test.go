@@ -70,7 +70,8 @@ func assertDecodes(t *testing.T, src io.Reader, dst any) bool {
 	return true
 }
 
-// The IAM service signs URLs and forms exactly as the account's own key does, with one request each.
+// The IAM service signs URLs and forms exactly as the account's own key does. Each of them takes
+// one request.
 func TestSignByIAM(t *testing.T) {
 	var requests []*http.Request
 	d, _ := openIAMSigningDriver(t, func(w http.ResponseWriter, r *http.Request) {
@@ -79,7 +80,7 @@ func TestSignByIAM(t *testing.T) {
 	})
 	withOwnKey := newSigningDriver(t, Config{})
 
-	// Both sign the same URL.
+	// Both drivers sign the same URL.
 	r := wiretest.SignedUpload(func(r *driver.SignRequest) {
 		r.Key = "a b"
 		r.MinSize = 5
@@ -106,7 +107,8 @@ func TestSignByIAM(t *testing.T) {
 	require.Len(t, requests, 2)
 }
 
-// A URL that IAM has signed expires after 12 hours, with Google's key, even if a longer term was requested.
+// A URL that IAM has signed expires after 12 hours, when Google's key does, even if a longer term
+// was requested.
 func TestSignByIAMExpires(t *testing.T) {
 	d, _ := openIAMSigningDriver(t, func(w http.ResponseWriter, r *http.Request) {
 		signBlob(t, w, r)
@@ -284,7 +286,8 @@ func TestSignByIAMTimesOut(t *testing.T) {
 	defer close(testEnds)
 	require.Equal(t, iamTimeout, iam.timeout)
 
-	// The request's own limit comes first. Its error is not that of a deadline, because the caller has set none.
+	// The request's own limit comes first. The error names no deadline, because the caller has set
+	// none.
 	iam.timeout = time.Millisecond
 	_, err := d.Sign(t.Context(), signedDownload(nil))
 	require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)

@@ -58,7 +58,7 @@ func TestKeyFileFormats(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, testAccount, signer.email())
 
-			// The public key verifies its signature.
+			// The public key verifies a signature of the signer.
 			signature, err := signer.sign(t.Context(), []byte("text"))
 			require.NoError(t, err)
 			sum := sha256.Sum256([]byte("text"))
@@ -224,7 +224,8 @@ func TestSignerOfFirstSignature(t *testing.T) {
 	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", file)
 	t.Setenv("STORAGE_EMULATOR_HOST", "")
 
-	// Without the file, the driver has the feature, because there may be a signer later.
+	// Without the file of the credentials, the driver has the feature SignedURLs, because there may
+	// be a signer later.
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos"})
 	require.NoError(t, err)
 	defer func() {

@@ -54,7 +54,7 @@ func TestSignedURLWithCustomerKey(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "text", wiretest.Curl(t, download, "").Body)
 
-	// The key is signed, so that another one is refused.
+	// The key is signed, so another key is refused.
 	download.Header.Set("X-Goog-Encryption-Key", "AAAA")
 	require.Equal(t, 403, wiretest.Curl(t, download, "").Status)
 

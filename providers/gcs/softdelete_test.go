@@ -38,7 +38,7 @@ func TestSoftDeletedObjectsAreRequested(t *testing.T) {
 	require.Equal(t, time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC), entry.NoncurrentSince)
 	require.Equal(t, time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC), entry.SoftDeletedUntil)
 
-	// Google refuses softDeleted and versions at once.
+	// Google refuses the parameters softDeleted and versions in one request.
 	require.Contains(t, transcript.queries[listRequest], "softDeleted=true")
 	require.NotContains(t, transcript.queries[listRequest], "versions=true")
 	require.Contains(t, transcript.queries[listRequest], "hardDeleteTime")

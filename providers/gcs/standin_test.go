@@ -46,7 +46,7 @@ func (s *cannedServer) openDriver(t *testing.T, change ...func(*Config)) *object
 	return d.(*objectDriver)
 }
 
-// gatewayError returns the error page of a gateway, which has nothing of Google's.
+// gatewayError returns the error page of a gateway. Nothing in it comes from Google.
 func gatewayError(status int) reply {
 	return reply{
 		Status: status,

@@ -15,8 +15,8 @@ import (
 	"github.com/omnibucket/storage/providers/gcs"
 )
 
-// Google refuses some values of tags, such as an empty one or one with a slash. They are stored with the prefix "0~"
-// and with "~" in place of each slash, and are read as they were written.
+// Google refuses some values of tags, such as an empty one or one with a slash. Such a value is
+// stored with the prefix "0~" and with "~" in place of each slash, and is read as it was written.
 func TestTagsRefusedByGoogle(t *testing.T) {
 	server := startRuleServer(t)
 	d := openDriver(t, server)
@@ -130,9 +130,9 @@ func TestWithNativeAttrsCustomTime(t *testing.T) {
 	require.Nil(t, attrs.Native)
 }
 
-// Copies and appends keep the custom time of an object, from which lifecycle rules count
-// (https://cloud.google.com/storage/docs/lifecycle). Google's own copy drops it if other attributes are set:
-// talkiq/gcloud-aio#316, fsouza/fake-gcs-server#2316.
+// Lifecycle rules count from the custom time of an object
+// (https://cloud.google.com/storage/docs/lifecycle), so copies and appends keep it. Google's own
+// copy drops it if other attributes are set: talkiq/gcloud-aio#316, fsouza/fake-gcs-server#2316.
 func TestCopyKeepsCustomTime(t *testing.T) {
 	customTime := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 	newTime := time.Date(2027, 3, 4, 5, 6, 7, 0, time.UTC)

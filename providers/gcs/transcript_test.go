@@ -14,7 +14,8 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// A transcript responds to requests by method and path, with several responses in turn, and keeps the requests.
+// A transcript responds to requests by their method and path, and keeps the requests. If it has
+// several responses for one method and path, it sends them in turn.
 type transcript struct {
 	t       *testing.T
 	answers map[string][]string // request: status, a space, body

@@ -17,10 +17,10 @@ import (
 	"github.com/omnibucket/storage/providers/internal/sigv4"
 )
 
-// The vectors are those of all Google's SDKs, from the module of the Go SDK. A
-// vector that Sign or SignForm can express is tested through them. Others (other
-// methods, other headers, hosts bound to a bucket) are tested through the
-// functions below them.
+// The vectors are those that all of Google's SDKs use, from the module of the Go SDK. If Sign or
+// SignForm can express a vector, it is tested through this function. Other vectors (other methods,
+// other headers, hosts bound to a bucket) are tested through the functions that Sign and SignForm
+// call.
 
 // A vectorFile is the file of all vectors.
 type vectorFile struct {
@@ -80,8 +80,8 @@ func readVectors(t *testing.T) (*vectorFile, *keySigner) {
 	return vectors, signs
 }
 
-// base returns the endpoint that the client of this test vector uses. It is an argument of Config and of
-// WithSigningBaseURL.
+// base returns the endpoint that the client of this test vector uses. The endpoint is an argument
+// of Config and of WithSigningBaseURL.
 func (v *signingVector) base() string {
 	host := "storage.googleapis.com"
 	// the last name that is set counts
@@ -143,7 +143,8 @@ func (v *signingVector) request() *driver.SignRequest {
 	}
 }
 
-// The method foreign signs a test vector by signURL directly. It is for vectors that are no possible arguments of Sign.
+// The method foreign signs a test vector by signURL directly. It is for vectors that Sign cannot
+// express.
 func (v *signingVector) foreign(t *testing.T, d *objectDriver) *v4Request {
 	t.Helper()
 	address, err := d.urls.bucketURL(v.base())
@@ -206,7 +207,7 @@ func TestFormEqualsGooglesVectors(t *testing.T) {
 			address, err := d.urls.bucketURL(input.base("storage.googleapis.com"))
 			require.NoError(t, err)
 			if input.URLStyle == "BUCKET_BOUND_HOSTNAME" {
-				// The host is that of the bucket, whose name must not be added.
+				// The host stands for the bucket, so the bucket's name must not be added.
 				address, err = url.Parse(input.base(""))
 				require.NoError(t, err)
 			}

@@ -73,7 +73,7 @@ func openVendedBucket(t *testing.T, vendor *wiretest.Vendor, work time.Duration)
 	return engine.New(d)
 }
 
-// If vended credentials expire during a rewrite, it continues with new ones.
+// If vended credentials expire during a rewrite, the rewrite continues with new ones.
 func TestCredentialsReplacedWithinRewrite(t *testing.T) {
 	wiretest.CredentialsAreReplacedWithin(t, openVendedBucket, map[string]func(context.Context, storage.Bucket) error{
 		"copy": func(ctx context.Context, bucket storage.Bucket) error {

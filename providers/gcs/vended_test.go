@@ -50,7 +50,7 @@ func TestCredentialsForTokens(t *testing.T) {
 	}
 	require.Equal(t, []string{"a/1", "b/1"}, requestedKeys)
 
-	// Nothing is sent without a token, or for a copy that would need two.
+	// Nothing is sent without a token, or for a copy that would need two tokens.
 	_, err = d.Put(t.Context(), wiretest.Put("c/1", "hello"))
 	require.Equal(t, storage.Unauthenticated, storage.CodeOf(err))
 	_, err = d.Copy(t.Context(), &driver.CopyRequest{Key: "a/3", Source: d.Locate("b/1")})

@@ -17,7 +17,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// A tokenService stands for Google's, and keeps the last request.
+// A tokenService stands in for Google's token service, and keeps the last request.
 type tokenService struct {
 	status   int
 	answer   string
@@ -59,7 +59,7 @@ func (s *tokenService) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// newVendingDriver opens a bucket whose token ends in an hour after signedAt.
+// newVendingDriver opens a bucket whose token expires an hour after signedAt.
 func newVendingDriver(t *testing.T, s *tokenService, change func(c *Config)) *objectDriver {
 	t.Helper()
 	c := Config{
@@ -189,7 +189,8 @@ func TestVendRoles(t *testing.T) {
 			var roles []string
 			for _, rule := range rules {
 				roles = append(roles, rule.Permissions...)
-				// Without a condition, a role to write also lists.
+				// Each rule has a condition, because a role to write without one would also permit
+				// listing.
 				require.NotEmpty(t, rule.Condition.Expression)
 			}
 			require.Equal(t, tt.wantRoles, roles)
@@ -226,7 +227,8 @@ func TestVendLongPrefix(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-// Vended credentials expire with the token from which they were made if the service's response does not say when.
+// If the service's response does not say when vended credentials expire, they expire with the token
+// from which they were made.
 func TestVendExpiresWithSourceToken(t *testing.T) {
 	service := &tokenService{status: http.StatusOK, answer: `{"access_token":"restricted","token_type":"Bearer"}`}
 	const allKeys = "" // the prefix

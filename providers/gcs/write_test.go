@@ -131,8 +131,8 @@ func TestPutOverHeldObject(t *testing.T) {
 var conditionNotMet = jsonError(412, "conditionNotMet",
 	"At least one of the pre-conditions you specified did not hold.")
 
-// If the condition of a call does not hold, the driver requests the object, because a missing object has another Code
-// than another revision.
+// If the condition of a call does not hold, the driver requests the object, because the Code tells
+// a missing object from another revision.
 func TestConditionOnAMissingObject(t *testing.T) {
 	condition := storage.Condition{Revision: "42"}
 	tests := []struct {
@@ -192,7 +192,8 @@ func TestConditionOnAMissingObject(t *testing.T) {
 	}
 }
 
-// requireObjectRequestedLast requires that the server got two requests, of which the last one is for the object "a".
+// requireObjectRequestedLast requires that the server got two requests, and that the last one is
+// for the object "a".
 func requireObjectRequestedLast(t *testing.T, s *cannedServer) {
 	t.Helper()
 	require.Len(t, s.Calls(), 2)
@@ -210,8 +211,8 @@ func copySource() driver.ObjectRef {
 	return driver.ObjectRef{Bucket: "from", Key: "x/y", Revision: "42"}
 }
 
-// Copy sends one rewrite request. It names the generation of the source, and has all properties of the copy in its
-// body.
+// Copy sends one rewrite request. The request names the generation of the source, and has all
+// properties of the copy in its body.
 func TestCopyRequests(t *testing.T) {
 	// The class is always sent, because Google would otherwise use the default class of the bucket.
 	const standard = `{"contentType":"application/octet-stream","storageClass":"STANDARD"}`
@@ -407,9 +408,9 @@ func rewriteMore(token string) reply {
 	}
 }
 
-// Copy calls Google's rewrite until a response says that the copy is done. Each call sends the token of the response
-// before. One failure after progress is retried. After an error, the last token is in the request's Resume, so that
-// another attempt can continue.
+// Copy calls Google's rewrite until a response says that the copy is done. Each call sends the
+// token of the previous response. One failure after progress is retried. After an error, the last
+// token is in the request's Resume, so that another attempt can continue.
 func TestCopyTakesSeveralCalls(t *testing.T) {
 	busy := jsonError(503, "backendError", "Backend Error")
 	refusal := jsonError(412, "conditionNotMet",
