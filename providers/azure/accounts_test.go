@@ -197,7 +197,8 @@ func (t fixedToken) GetToken(context.Context, policy.TokenRequestOptions) (azcor
 	return azcore.AccessToken{Token: string(t), ExpiresOn: time.Now().Add(time.Hour)}, nil
 }
 
-// newScanner returns a scanner that adds its verdict to the tags of a blob, if there is room.
+// newScanner returns a scanner that adds its verdict to the tags of a blob, unless the blob would
+// then have too many tags.
 func (s *azuriteServer) newScanner(t *testing.T) func(container, key string) {
 	t.Helper()
 	const maxTags = 10
@@ -216,7 +217,7 @@ func (s *azuriteServer) newScanner(t *testing.T) func(container, key string) {
 			tags[*tag.Key] = *tag.Value
 		}
 		if len(tags) <= maxTags {
-			// This fails if another client has removed the blob.
+			// SetTags fails if another client has removed the blob.
 			_, _ = blob.SetTags(ctx, tags, nil)
 		}
 	}
@@ -341,7 +342,7 @@ func TestSignedURLWithSASPolicy(t *testing.T) {
 	withoutStart := removeParameter(t, signedURL, "st")
 	require.Equal(t, http.StatusForbidden, wiretest.NetHTTP(t, withoutStart, "").Status)
 
-	// The service reads sources by signed URLs, which obey the policy, too.
+	// The service reads the source of a copy by a signed URL, and this URL obeys the policy, too.
 	_, err = storage.Copy(ctx, bucket, "b", bucket, "a")
 	require.NoError(t, err)
 	uploadTwoParts(t, bucket, "c")

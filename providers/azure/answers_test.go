@@ -41,7 +41,7 @@ const (
 	oldErrors     = "https://msdn.microsoft.com/library/windowsazure/dd179357"
 )
 
-// recorded names a response of Azure that a test of its old Python client has recorded.
+// recorded names a response of Azure that a test of Azure's old Python client has recorded.
 func recorded(test string) string { return "Azure/azure-storage-python tests/recordings/" + test }
 
 // recordedAnswers are responses of Azure that others have recorded.
@@ -935,7 +935,8 @@ type answeredCall struct {
 // anyRevision is a revision of the object, as callers get it.
 const anyRevision = "azure:" + etag
 
-// answeredCalls maps the name of a call in the table of answers to the request that it sends and to the call itself.
+// answeredCalls has the calls by the names that the answers use. Each has a pattern for the request
+// that gets the tested answer, and the call itself.
 var answeredCalls = map[string]answeredCall{
 	"attrs":              {request: `^HEAD /photos/k$`, make: wiretest.Attrs()},
 	"attrs if changed":   {request: `^HEAD /photos/k$`, make: wiretest.Attrs(storage.IfRevisionNot(anyRevision))},

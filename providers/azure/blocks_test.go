@@ -84,7 +84,8 @@ func TestBlockUploadRequests(t *testing.T) {
 	}
 }
 
-// Block ids have one length, and depend on the upload, the number of the part and its checksum.
+// Block ids have one length. They depend on the upload, and on the number and the checksum of the
+// part.
 func TestBlockIDs(t *testing.T) {
 	uploadA := newUploadID()
 	uploadB := newUploadID()
@@ -238,9 +239,9 @@ func TestPartsInvalidUploadNames(t *testing.T) {
 	require.Empty(t, server.Requests())
 }
 
-// Azure drops the blocks of an upload when another write replaces the object. With a condition, CompleteParts then
-// reads the object, to tell an unmet condition from lost blocks. For lost blocks it fails with status 409, so that the
-// engine restarts the upload.
+// Azure drops the blocks of an upload when another write replaces the object. With a condition,
+// CompleteParts then reads the object, to tell an unmet condition from lost blocks. For lost
+// blocks, it fails with status 409, and the engine then restarts the upload.
 func TestCompletePartsDroppedBlocks(t *testing.T) {
 	refusal := errorReply(400, "InvalidBlockList")
 	object := objectReply("x")

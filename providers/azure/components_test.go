@@ -117,7 +117,7 @@ func TestSignPartStoresThatPart(t *testing.T) {
 	_, _, bucket := openBucket(t)
 	u := beginUpload(t, bucket, "a", storage.WithUncheckedParts(), storage.WithStorageClass("Cool"))
 
-	// The URL stores the part, and may replace it.
+	// The URL stores the part, and can be used again to replace it.
 	signedURL, err := u.SignPart(t.Context(), 1)
 	require.NoError(t, err)
 	require.Equal(t, http.Header{"X-Ms-Blob-Type": {"BlockBlob"}}, signedURL.Header)
@@ -250,7 +250,7 @@ func TestListUploads(t *testing.T) {
 	require.Equal(t, []string{orphans, "a", "users/ü 7"}, listUploads())
 	require.Equal(t, []string{"users/ü 7"}, listUploads(storage.WithPrefix("users/")))
 
-	// Aborting all of them leaves no blob.
+	// Aborting all listed uploads leaves no blob.
 	for entry, err := range storage.ListUploads(t.Context(), bucket) {
 		require.NoError(t, err)
 		require.NoError(t, storage.AbortUpload(t.Context(), bucket, entry))

@@ -171,8 +171,8 @@ func TestParseOpenUpload(t *testing.T) {
 	require.True(t, isOpenUpload(testUpload[:32]))
 }
 
-// If Azure may not read a part (private endpoint, SAS policy, old version), CompleteParts sends its bytes itself.
-// https://github.com/Azure/azure-storage-python/issues/720,
+// If Azure may not read a part (private endpoint, SAS policy, old version), CompleteParts sends the
+// bytes of the part itself. https://github.com/Azure/azure-storage-python/issues/720,
 // https://github.com/Azure/azure-sdk-for-java/issues/24881.
 func TestCompletePartsServiceMayNotRead(t *testing.T) {
 	const crc64OfHello = "V0JSBnCFdzM="
@@ -450,7 +450,7 @@ func TestBeginUploadImmutableContainer(t *testing.T) {
 	}
 }
 
-// BeginUpload asks for the policies of a container only once if they permit removing blobs.
+// If the policies of a container permit removing blobs, BeginUpload asks for them only once.
 func TestBeginUploadMutableContainer(t *testing.T) {
 	tests := []struct {
 		name      string

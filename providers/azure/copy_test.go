@@ -43,14 +43,14 @@ func TestCopyTakesOneRequest(t *testing.T) {
 	require.Equal(t, []string{"HEAD /photos/from%20%C3%BC", "PUT /photos/to"}, server.Lines())
 	require.Equal(t, etag, server.Requests()[0].Header.Get("If-Match"))
 
-	// The copy is synchronous, and its source has a signature that permits only to read it.
+	// The copy is synchronous, and the URL of its source has a signature that permits only reading.
 	got := server.Last(t).Header
 	require.Equal(t, "true", got.Get("X-Ms-Requires-Sync"))
 	require.Equal(t, etag, got.Get("X-Ms-Source-If-Match"))
 	require.Equal(t, "*", got.Get("If-None-Match"))
 	require.Regexp(t, `/photos/from%20%C3%BC\?.*sp=r&.*sig=`, got.Get("X-Ms-Copy-Source"))
 
-	// Without metadata in the request, Azure copies that of the source.
+	// If the request has no metadata, Azure copies the metadata of the source.
 	for name := range got {
 		require.False(t, strings.HasPrefix(name, "X-Ms-Meta-"), name)
 	}

@@ -494,8 +494,8 @@ func hangingRequest(ctx context.Context, _, _ time.Time) (*userKey, error) {
 	return nil, ctx.Err()
 }
 
-// A request for a user delegation key continues if another caller, which only waits for its result,
-// gives up.
+// A caller waits for another caller's request for a user delegation key. If the waiting caller
+// gives up, the request continues.
 func TestUserKeyWaiterCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		// The first caller's request gets no response until the channel respond is closed.
@@ -512,8 +512,8 @@ func TestUserKeyWaiterCanceled(t *testing.T) {
 		}()
 		synctest.Wait()
 
-		// The second caller waits for that request, and gives up after a second. It makes no request of its own, which
-		// would call a nil function.
+		// The second caller waits for that request, and gives up after a second. It makes no
+		// request of its own, because that would call a nil function.
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		_, err := cache.get(ctx, signedAt, time.Hour, nil)

@@ -228,7 +228,7 @@ func anonymousBatchReply(parts ...string) reply {
 	}
 }
 
-// If a batch fails or its response is incomplete, each of its objects gets that error.
+// If a batch fails or its response is incomplete, each object of the batch gets that error.
 func TestDeleteBatchErrors(t *testing.T) {
 	requests := []driver.DeleteRequest{{Key: "a"}, {Key: "b"}}
 	tests := []struct {

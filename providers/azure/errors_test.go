@@ -126,7 +126,7 @@ func TestErrorRetryAfter(t *testing.T) {
 	require.Equal(t, 7*time.Second, e.RetryAfter)
 }
 
-// No error of the driver shows the right signature, which Azure's response to a wrong one contains.
+// Azure's response to a refused signature quotes this signature. No error of the driver shows it.
 func TestErrorsContainNoSignature(t *testing.T) {
 	const secret = "c2VjcmV0c2lnbmF0dXJl"
 	refusal := errorReply(403, "AuthenticationFailed")

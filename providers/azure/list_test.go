@@ -50,7 +50,7 @@ func keysOf(page *storage.Page) []string {
 }
 
 // Attrs, Download and Copy of a directory of a hierarchical namespace fail with ObjectNotFound.
-// Azure shows it as an empty blob (recordings in Azure/azure-sdk-for-js,
+// Azure shows such a directory as an empty blob (recordings in Azure/azure-sdk-for-js,
 // sdk/storage/storage-file-datalake).
 func TestHeadDirectory(t *testing.T) {
 	tests := []struct {
@@ -318,8 +318,9 @@ func TestListHierarchicalRefused(t *testing.T) {
 	}
 }
 
-// An account with a hierarchical namespace does not list keys in byte order. List refuses such an account unless
-// WithAnyOrder is given. It then leaves out directories, which the server lists like blobs.
+// An account with a hierarchical namespace does not list keys in byte order. List refuses such an
+// account unless WithAnyOrder is given. With this option, it leaves out directories, which the
+// server lists like blobs.
 func TestListHierarchicalAnyOrder(t *testing.T) {
 	directory := `<Blob><Name>b</Name><Properties><ResourceType>directory</ResourceType></Properties></Blob>`
 	server := newCannedServer(t,

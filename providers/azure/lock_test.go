@@ -27,7 +27,8 @@ var (
 		"Last-Modified": lastModified,
 		"X-Ms-Immutable-Storage-With-Versioning-Enabled": "false",
 	}}
-	// changedLocks is the response to a change of a lock. It does not tell whether a container can lock.
+	// changedLocks is the response to a change of a lock. It does not tell whether the container
+	// can lock objects.
 	changedLocks = reply{Header: map[string]string{
 		"Date":                                lastModified,
 		"X-Ms-Immutability-Policy-Until-Date": lastModified,

@@ -59,7 +59,7 @@ func TestBucketLifeCycle(t *testing.T) {
 	require.False(t, info.Public)
 	require.NotEqual(t, http.StatusOK, getStatus(address))
 
-	// A container can be removed when it is empty. Then all calls fail.
+	// A container can be removed when it is empty. After that, all calls fail.
 	require.ErrorIs(t, s.DeleteBucket(ctx, name), storage.BucketNotEmpty)
 	require.NoError(t, bucket.Remove(ctx, "a"))
 	require.NoError(t, s.DeleteBucket(ctx, name))

@@ -40,7 +40,8 @@ func decodeKey(t *testing.T, text string) []byte {
 	return key
 }
 
-// encryptionHeaders returns the headers of a request that decide its encryption, without "x-ms-".
+// encryptionHeaders returns the headers that decide the encryption of a request. Their names are
+// without "x-ms-".
 func encryptionHeaders(r http.Header) map[string]string {
 	header := map[string]string{}
 	for name := range r {
@@ -534,7 +535,7 @@ func TestWithCustomerKeyInNoError(t *testing.T) {
 func TestWithCustomerKeyInNoJournal(t *testing.T) {
 	journal := filepath.Join(t.TempDir(), "journal")
 
-	// The second block is refused, so that the journal of the first one stays.
+	// The second block is refused, so the journal with the first block stays.
 	server := newCannedServer(t, created, errorReply(403, "AuthorizationFailure"))
 	_, err := engine.New(server.openDriver(t)).Upload(t.Context(), "a", strings.NewReader("twelve bytes"),
 		WithCustomerKey(decodeKey(t, firstKey)),
@@ -822,7 +823,7 @@ var optionOperations = map[string]struct {
 	},
 }
 
-// Each function of WithOptions changes the requests that it is for.
+// Each function of WithOptions changes the requests for which it is meant.
 func TestWithOptionsRequests(t *testing.T) {
 	for name, row := range optionOperations {
 		t.Run(name, func(t *testing.T) {

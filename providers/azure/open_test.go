@@ -743,7 +743,8 @@ func TestEndpointWithAccountInPath(t *testing.T) {
 	require.Contains(t, server.Last(t).Body, "DELETE /devstoreaccount1/photos/a HTTP/1.1")
 }
 
-// Locate returns equal accounts only if account and credential are the same. The server can copy between such buckets.
+// Locate returns equal accounts only if account and credential are the same. If the accounts are
+// equal, the server can copy between the buckets.
 func TestLocateIdentifiesTheCredential(t *testing.T) {
 	setEnv(t, nil)
 	byKey := Config{Account: "acme", Key: someKey}

@@ -22,7 +22,8 @@ func compareUnits(a, b string) int {
 	return slices.Compare(utf16.Encode([]rune(a)), utf16.Encode([]rune(b)))
 }
 
-// mixedKeys are keys whose order of bytes differs from that of UTF-16. The first one is empty.
+// mixedKeys are keys that have another order by bytes than by code units of UTF-16. The first key
+// is empty.
 var mixedKeys = []string{
 	"", "a", "a/b", "aa", "é", "世", "\uD7FF", "\uE000", "\uFF08x", "\uFFFD", "\U00010000", "😀", "😀/a", "😀/\uFF08", "😀/😀", "😀\uE000",
 	"a😀", "a\uFF08", "a\uFF08😀", "a\uFF08\uFF09", "a😀\uFF08", "a😀😀",
@@ -106,7 +107,7 @@ func TestListByteOrder(t *testing.T) {
 // WithStartAfter starts a listing after any key, with any page size and prefix, although Azure sorts
 // the keys in another order.
 func TestListStartAfter(t *testing.T) {
-	// The first one of the mixed keys is empty, which no blob can have.
+	// The first of the mixed keys is empty, and no blob can have an empty key.
 	stored := mixedKeys[1:]
 	all := slices.Sorted(slices.Values(stored))
 	bucket := newListServer(t, stored).open(t)

@@ -59,7 +59,8 @@ func recordedStore() recorded.Store {
 	}
 }
 
-// A recording of requests to Azurite and its responses can be replayed like one of Azure.
+// A recording of requests to Azurite and of its responses can be replayed as a recording of Azure
+// can.
 func TestRecordedResponsesOfAzurite(t *testing.T) {
 	server := needAzurite(t)
 

@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage/engine"
 )
 
-// Restore of an archived object sets its tier with a priority. It sends no such request if the object can be read, or
-// if its restoration is under way with at least this priority.
+// Restore of an archived object sets the object's tier with a priority. It does not set the tier if
+// the object can be read, or if its restoration is under way with at least this priority.
 func TestRestoreRequests(t *testing.T) {
 	archived := objectReply("", "X-Ms-Access-Tier", "Archive")
 	restoring := objectReply("",

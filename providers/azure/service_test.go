@@ -160,8 +160,8 @@ func TestCreateBucketHints(t *testing.T) {
 	}
 }
 
-// CreateBucket sets the CORS rules, which belong to the account, before it creates the bucket, so
-// that nothing has to be undone.
+// CreateBucket sets the CORS rules of the account before it creates the bucket. If it cannot set
+// them, there is no bucket to remove.
 func TestCreateBucketWithCORS(t *testing.T) {
 	server := newRoutedServer(t, map[string]routedReply{
 		getRequest:        {status: http.StatusNotFound, code: "ContainerNotFound"},
@@ -527,7 +527,8 @@ func TestDeleteBucketWithOldParts(t *testing.T) {
 	const listVersions = "GET /photos?comp=list&include=versions&maxresults=100&restype=container"
 	part := reservedPrefix + "parts/0123456789abcdef0123456789abcdef/0-000001"
 
-	// The part of an open upload is the current version, which is listed without an id here.
+	// The part of an open upload is a current version. Here, a current version is listed without an
+	// id.
 	openUpload := versionsPage("")
 	openUpload.body = strings.Replace(openUpload.body, "<Blobs>", "<Blobs><Blob><Name>"+part+"</Name></Blob>", 1)
 

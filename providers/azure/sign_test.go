@@ -282,7 +282,7 @@ func TestSignedDownloadURLResponseHeaders(t *testing.T) {
 }
 
 // All stable URLs that are signed in the same hour are equal. They are valid from 15 minutes before
-// this hour until their TTL has passed after its end.
+// this hour, and expire one TTL after its end.
 func TestStableURLsOfAzure(t *testing.T) {
 	hour := time.Date(2026, 3, 4, 5, 0, 0, 0, time.UTC)
 	stable := signedDownload(func(r *driver.SignRequest) {
@@ -313,8 +313,8 @@ func TestStableURLsOfAzure(t *testing.T) {
 	require.Zero(t, byToken.Describe().Features&storage.StableURLs)
 }
 
-// SignedRemoveURL signs x-ms-delete-snapshots for an object, and omits it for a version, for which
-// Azure would refuse it. https://learn.microsoft.com/rest/api/storageservices/delete-blob.
+// SignedRemoveURL signs x-ms-delete-snapshots for an object. For a version, it omits this header,
+// because Azure would refuse it. https://learn.microsoft.com/rest/api/storageservices/delete-blob.
 func TestSignedRemoveURLIncludesSnapshots(t *testing.T) {
 	// The removal of an object includes its snapshots.
 	removal := signedDownload(func(r *driver.SignRequest) {
@@ -505,7 +505,7 @@ func TestSignByTokenNeedsAccount(t *testing.T) {
 }
 
 // authorizeSource returns a URL with which Azure can read a source. The right to read is in the
-// URL, or in a token beside it.
+// URL, or in a token that authorizeSource also returns.
 func TestAuthorizeSource(t *testing.T) {
 	const address = "https://acme.blob.core.windows.net/photos/a%20b"
 	tests := []struct {

@@ -29,7 +29,7 @@ func TestVendContainer(t *testing.T) {
 		require.NoError(t, storage.Close(program))
 	})
 
-	// Each call needs the right with its name.
+	// Each call needs the right that has the call's name.
 	calls := map[string]func(b storage.Bucket) error{
 		"read": func(b storage.Bucket) error {
 			_, err := b.Attrs(t.Context(), "a")

@@ -158,7 +158,7 @@ func TestVersionInvalid(t *testing.T) {
 	require.Empty(t, server.Requests())
 }
 
-// A read of a missing version fails with ObjectNotFound, and its removal succeeds.
+// A read of a missing version fails with ObjectNotFound. A removal of a missing version succeeds.
 func TestVersionMissing(t *testing.T) {
 	server := newCannedServer(t, errorReply(404, "BlobNotFound"))
 	d := server.openDriver(t)
