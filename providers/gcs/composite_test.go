@@ -109,7 +109,8 @@ func TestComposeOfMoreThan32Sources(t *testing.T) {
 	require.Len(t, server.names(bucketOf(server)), sources+1, "the intermediate objects are removed")
 }
 
-// beginUpload stores some parts of an upload whose process then dies.
+// beginUpload begins an upload, and stores some of its parts. The upload then goes no further, as
+// if its process had died.
 func beginUpload(t *testing.T, s *ruleServer) (d driver.Driver, upload string) {
 	t.Helper()
 	d, err := gcs.NewDriver(t.Context(), gcs.Config{

@@ -154,7 +154,8 @@ func TestCredentialsGoToTheirOwnUniverse(t *testing.T) {
 	}
 }
 
-// If the machine belongs to the universe of Config, requests are sent with its credentials.
+// If the machine belongs to the universe of Config, requests are sent with the machine's
+// credentials.
 func TestCredentialsOfMachineInSameUniverse(t *testing.T) {
 	d, _ := openOnMachine(t, "googleapis.com")
 
@@ -183,7 +184,8 @@ func openOnMachine(t *testing.T, universe string) (*objectDriver, *recordingTran
 	return d.(*objectDriver), base
 }
 
-// startMetadataServer starts the metadata service of a machine in a universe, which issues the token "M".
+// startMetadataServer starts the metadata service of a machine in a universe. The service issues
+// the token "M".
 func startMetadataServer(t *testing.T, universe string) {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

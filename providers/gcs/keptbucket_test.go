@@ -91,7 +91,8 @@ func TestBeginUploadRetentionPolicy(t *testing.T) {
 	require.ErrorContains(t, err, "retention policy")
 }
 
-// In a bucket with a retention policy, an upload to a new key succeeds, and its replacement fails with Locked.
+// In a bucket with a retention policy, an upload to a new key succeeds. Another upload to this key
+// fails with Locked.
 func TestUploadRetentionPolicy(t *testing.T) {
 	server := startRuleServer(t)
 	bucket := openAt(t, server.URL, server.bucket(ruleBucket{retention: time.Hour}))
@@ -117,7 +118,7 @@ func TestSweepPartsSkipsKeptParts(t *testing.T) {
 	names := server.names(name)
 	require.Len(t, names, 1+4, "the object and its parts, which the retention keeps")
 
-	// End the retention of the last part. SweepParts lists it after the parts that stay.
+	// End the retention of the last part. SweepParts lists this part after the parts that stay.
 	lastPart := ""
 	for _, key := range names {
 		if strings.HasPrefix(key, reserved) {

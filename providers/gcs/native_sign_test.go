@@ -101,7 +101,7 @@ func TestSignedURLNativeOptionsRefused(t *testing.T) {
 			_, urlErr := bucket.SignedUploadURL(t.Context(), "a", tt.option)
 			_, formErr := storage.SignedUploadForm(t.Context(), bucket, "a", minSize, maxSize, tt.option)
 
-			// Both are Unsupported.
+			// Both errors are Unsupported.
 			requireHint(t, urlErr)
 			requireHint(t, formErr)
 		})

@@ -309,7 +309,7 @@ func TestSessionLastResponseLost(t *testing.T) {
 			require.Equal(t, storage.Unavailable, storageErr.Code)
 			require.True(t, storageErr.Unknown)
 
-			// A session that has made its object returns it again.
+			// A session that has already made its object returns the object again.
 			attrs, err := d.CompleteParts(t.Context(), newCompleteRequest("end"))
 			require.NoError(t, err)
 			require.Equal(t, "1700000000000001", attrs.Revision)

@@ -6,11 +6,12 @@ import (
 	"strings"
 )
 
-// A ruleCache is Google's cache of public objects. Once a URL has been read through either API, later reads of it
-// return the same bytes until max-age has passed, which takes longer than any test. Headers of a request that ask for
-// no cached content are ignored. How the cache treats a condition is not documented: see conditions.
-// https://cloud.google.com/storage/docs/caching, https://cloud.google.com/storage/docs/consistency#cache-control,
-// googleapis/nodejs-storage#566
+// A ruleCache is Google's cache of public objects. Once a URL has been read through either API,
+// later reads of it return the same bytes until max-age has passed, which takes longer than any
+// test. Headers of a request that ask for no cached content are ignored. How the cache treats a
+// condition is not documented: see the field conditions.
+// https://cloud.google.com/storage/docs/caching,
+// https://cloud.google.com/storage/docs/consistency#cache-control, googleapis/nodejs-storage#566
 type ruleCache struct {
 	conditions string                 // "ignored", "compared" with the cached object, or "passed" to the bucket
 	kept       map[string]*ruleObject // by URL

@@ -244,8 +244,8 @@ func (o *ruleObject) checkKey(h http.Header, prefix string) *refusal {
 	}
 }
 
-// The method as returns the resource as a request with these headers sees it. Without the customer's key, it has no
-// checksums.
+// The method as returns the resource as a request with these headers sees it. Without the
+// customer's key, the resource has no checksums.
 func (o *ruleObject) as(h http.Header) *ruleObject {
 	if o == nil || o.key == "" || h.Get(keyHeader) == o.key {
 		return o
@@ -317,7 +317,8 @@ func (o *ruleObject) patchContexts(value json.RawMessage) *refusal {
 	return o.contextsRefusal()
 }
 
-// patchRetention replaces the retention; null removes it. A weaker retention needs override, and mode Unlocked.
+// patchRetention replaces the retention; null removes it. A weaker retention needs override, and an
+// old retention in the mode Unlocked.
 func (o *ruleObject) patchRetention(b *ruleBucket, value json.RawMessage, override bool) *refusal {
 	var retention *ruleRetention
 	if err := json.Unmarshal(value, &retention); err != nil {

@@ -19,9 +19,9 @@ import (
 	"time"
 )
 
-// A ruleServer implements the rules that Google documents and fake-gcs-server
-// does not: conditions, generations, sessions that ignore repeated bytes,
-// checksums, compositions of 32. It has no permissions and checks no signatures.
+// A ruleServer implements rules that Google documents and fake-gcs-server lacks: conditions,
+// generations, sessions that ignore repeated bytes, checksums, and a limit of 32 sources for a
+// composition. It has no permissions and checks no signatures.
 type ruleServer struct {
 	*httptest.Server
 
@@ -92,7 +92,7 @@ type ruleObject struct {
 // live reports whether o is the current generation of its key.
 func (o *ruleObject) live() bool { return o.TimeDeleted == "" }
 
-// startRuleServer starts a server without buckets, which stops when the test ends.
+// startRuleServer starts a server without buckets. The server stops when the test ends.
 func startRuleServer(t *testing.T) *ruleServer {
 	t.Helper()
 	s := newRuleServer()

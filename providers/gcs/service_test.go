@@ -138,9 +138,10 @@ func TestCreateBucketResponseLost(t *testing.T) {
 	require.Equal(t, []string{"POST /b", "POST /b"}, transcript.requests)
 }
 
-// If the service is busy after CreateBucket has created the bucket, but before it has made the bucket public, the call
-// fails and leaves the bucket. The next call continues with it, because Google allows one creation or removal in two
-// seconds: https://docs.cloud.google.com/storage/quotas.
+// If the service is busy after CreateBucket has created the bucket, but before it has made the
+// bucket public, the call fails. It leaves the bucket, because Google allows one creation or
+// removal in two seconds: https://docs.cloud.google.com/storage/quotas. The next call continues
+// with this bucket.
 func TestCreateBucketBusy(t *testing.T) {
 	// Each request gets the next answer in its list, and the last answer repeats. The first change of the policy takes
 	// three attempts: one fails to read the policy, one to write it, and one succeeds.

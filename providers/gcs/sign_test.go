@@ -362,7 +362,7 @@ func TestSignedURLBaseURL(t *testing.T) {
 }
 
 // A signed URL is valid until ExpiresAt. This is no earlier than requested, unless the signer's
-// limit is.
+// limit is earlier.
 func TestSignedURLExpiresAsReported(t *testing.T) {
 	start := signedAt.Truncate(time.Second)
 	tests := []struct {

@@ -291,7 +291,7 @@ func (s *signedServer) store(bucket string, o *ruleObject, query url.Values, bod
 	return s.rules.insert(b, o, query, body, false)
 }
 
-// isWithin reports whether size is from least to limit, which are decimal.
+// isWithin reports whether size is from least to limit. Both limits are decimal numbers.
 func isWithin(size int64, least, limit string) bool {
 	lower, err := strconv.ParseInt(least, 10, 64)
 	if err != nil {

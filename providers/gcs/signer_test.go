@@ -246,8 +246,8 @@ func TestSignerOfFirstSignature(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// The default credentials determine the signer. Only if they do not name an account, the driver asks the metadata
-// service.
+// The default credentials determine the signer. The driver asks the metadata service only if they
+// do not name an account.
 func TestSignerOfDefaultCredentials(t *testing.T) {
 	const machine = "machine@project.iam.gserviceaccount.com"
 	tests := []struct {

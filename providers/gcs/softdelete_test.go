@@ -59,8 +59,9 @@ func TestSoftDeletedObjectsAreRequested(t *testing.T) {
 	require.Equal(t, []string{listRequest, restoreRequest}, transcript.requests)
 }
 
-// Restore brings back a removed object that the bucket keeps for some time. It fails with ObjectNotFound if none is
-// kept, and with PreconditionFailed if the key has an object, which a restore would replace.
+// Restore brings back a removed object that the bucket keeps for some time. It fails with
+// ObjectNotFound if no object is kept. If the key has an object, it fails with PreconditionFailed,
+// because it would replace that object.
 func TestSoftDeletedRestoreFails(t *testing.T) {
 	const emptyListing = `200 {"kind":"storage#objects"}`
 	missing := errorAnswer(404, "notFound", "No such object: photos/a")

@@ -79,8 +79,8 @@ func TestTagTooLongEncoded(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
-// The driver stores tags as contexts of an object, as Google calls them. Copy keeps contexts that other clients have
-// set, and Tags returns them.
+// The driver stores tags as what Google calls contexts of an object. Copy keeps contexts that other
+// clients have set, and Tags returns them.
 func TestCopyKeepsForeignContexts(t *testing.T) {
 	server := startRuleServer(t)
 	name := server.bucket(ruleBucket{})
@@ -100,7 +100,7 @@ func TestCopyKeepsForeignContexts(t *testing.T) {
 	require.Equal(t, map[string]string{"été": "x~y"}, got)
 }
 
-// With WithNativeAttrs, Attrs have attributes that only the SDK has, such as CustomTime.
+// With WithNativeAttrs, Attrs returns attributes that only the SDK has, such as CustomTime.
 func TestWithNativeAttrsCustomTime(t *testing.T) {
 	server := startRuleServer(t)
 	bucket := openAt(t, server.URL, server.bucket(ruleBucket{}))

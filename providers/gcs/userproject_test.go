@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// The client that As returns sends Config.UserProject, which a bucket with requester pays needs.
+// The client that As returns sends Config.UserProject. A bucket with requester pays needs it.
 // https://cloud.google.com/storage/docs/using-requester-pays.
 func TestAsClientUserProject(t *testing.T) {
 	server := newCannedServer(t)
@@ -26,7 +26,7 @@ func TestAsClientUserProject(t *testing.T) {
 	client, ok := storage.As[*gcs.Client](bucket)
 	require.True(t, ok)
 
-	// SweepParts sends its requests by the client.
+	// SweepParts sends its requests through the client.
 	_, err := SweepParts(t.Context(), client, "photos", time.Hour)
 	require.NoError(t, err)
 	require.Equal(t, "payer-1", server.Last(t).Header.Get(userProjectHeader))

@@ -18,7 +18,7 @@ import (
 )
 
 // The vectors are those that all of Google's SDKs use, from the module of the Go SDK. If Sign or
-// SignForm can express a vector, it is tested through this function. Other vectors (other methods,
+// SignForm can express a vector, it is tested through that function. Other vectors (other methods,
 // other headers, hosts bound to a bucket) are tested through the functions that Sign and SignForm
 // call.
 

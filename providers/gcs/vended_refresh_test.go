@@ -15,7 +15,8 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// A vendedStore responds as Google to requests whose token is valid. A rewrite takes four requests.
+// A vendedStore responds as Google does to requests whose token is valid. A rewrite takes four
+// requests.
 type vendedStore struct {
 	vendor   *wiretest.Vendor
 	work     time.Duration // of each request of a rewrite

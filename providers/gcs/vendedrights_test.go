@@ -285,7 +285,7 @@ func TestVendErrors(t *testing.T) {
 	}
 }
 
-// A driver has the feature Vending only at Google's own endpoint and with credentials of its own.
+// A driver has the feature Vending only at Google's own endpoint, and only if it sends credentials.
 func TestVendNeedsGooglesCredentials(t *testing.T) {
 	service := &tokenService{}
 	tests := []struct {
