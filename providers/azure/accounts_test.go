@@ -142,7 +142,7 @@ func (s *azuriteServer) signWithKey(t *testing.T) func(r *http.Request) {
 	}
 }
 
-// A requestKey is the key of the context value with the request that the SDK is to sign.
+// A requestKey is the key in a context for the request that the SDK must sign.
 type requestKey struct{}
 
 // copySignature takes the request that the SDK has signed, and copies the signature, its date and its id to the request
@@ -203,7 +203,8 @@ func (s *azuriteServer) newScanner(t *testing.T) func(container, key string) {
 	t.Helper()
 	const maxTags = 10
 	return func(container, key string) {
-		// The request that has written the blob may already be canceled.
+		// The context of the request that wrote the blob may be canceled already, so it is not used
+		// here.
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 		defer cancel()
 		blob := s.raw.NewContainerClient(container).NewBlobClient(key)
@@ -437,8 +438,9 @@ func TestConfigAPIVersionOfOlderService(t *testing.T) {
 	uploadTwoParts(t, bucketOfVersion, "b")
 }
 
-// On an account with a hierarchical namespace, each call succeeds or fails with an error that tells what the
-// account lacks. https://learn.microsoft.com/azure/storage/blobs/data-lake-storage-known-issues.
+// On an account with a hierarchical namespace, each call either succeeds, or fails with an error
+// that says what the account lacks.
+// https://learn.microsoft.com/azure/storage/blobs/data-lake-storage-known-issues.
 func TestHierarchicalNamespaceAccount(t *testing.T) {
 	bucket, _ := openPeculiarAccount(t, documented.AzureHierarchical())
 	upload := func(ctx context.Context, key string, opts ...storage.UploadOption) error {

@@ -76,7 +76,8 @@ func TestPutOverArchived(t *testing.T) {
 			wantIfAbsent: storage.PreconditionFailed,
 		},
 		{
-			// Copy reads the source, is refused, and reads the source again to learn which of the objects is archived.
+			// Copy reads the source, and Azure refuses the copy. Copy reads the source again, to
+			// learn which of the objects is archived.
 			name:         "Copy onto an archived object",
 			write:        copyObject,
 			replies:      []reply{object, refusal, object},

@@ -31,7 +31,7 @@ func (nowhere) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// BenchmarkPut compares uploads of 1 KiB by the driver with an upload by the SDK alone.
+// BenchmarkPut compares uploads of 1 KiB by the driver with uploads by the SDK alone.
 func BenchmarkPut(b *testing.B) {
 	data := make([]byte, 1024)
 	client := &http.Client{Transport: nowhere{}}

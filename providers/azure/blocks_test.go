@@ -146,7 +146,7 @@ func TestPutPartOtherContent(t *testing.T) {
 // PutPart fails with Locked and a hint if another tool left uncommitted blocks with short ids, because Azure accepts
 // only ids of one length for a blob.
 func TestPutPartBesideShortBlockIDs(t *testing.T) {
-	// Azure refuses the block, and lists one of another tool.
+	// Azure refuses the block, and lists a block of another tool.
 	blocks := reply{
 		Status: http.StatusOK,
 		Body:   `<BlockList><UncommittedBlocks><Block><Name>QUFB</Name><Size>1</Size></Block></UncommittedBlocks></BlockList>`,

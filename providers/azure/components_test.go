@@ -213,7 +213,7 @@ func TestListHidesParts(t *testing.T) {
 	require.Empty(t, foldermarker.Keys(t, bucket, slash))
 	require.Empty(t, foldermarker.Keys(t, bucket, slash, storage.WithPrefix(".omnibucket/")))
 
-	// Other objects are listed, even beside the parts.
+	// List returns other objects, even those with keys next to the parts.
 	for _, key := range []string{".omnibucket/zzz", "z"} {
 		_, err := bucket.Upload(t.Context(), key, strings.NewReader("x"))
 		require.NoError(t, err)

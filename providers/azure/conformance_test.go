@@ -22,7 +22,7 @@ func TestConformance(t *testing.T) {
 // The suite passes with an HTTP client that wraps bodies, as clients that log or trace do.
 func TestFurtherConformanceOverWrappedBodies(t *testing.T) {
 	testserver.Further(t)
-	// The table of features has no column for this client.
+	// The table of supported features has no column for this client.
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
 	requireConformance(t, needAzurite(t),
 		&http.Client{Transport: wiretest.WrapBodies(testserver.Client().Transport)})

@@ -49,7 +49,8 @@ func newKeyServer(t *testing.T) *keyServer {
 	return s
 }
 
-// ServeHTTP responds to a request for a user delegation key by answer, and to any other with 418.
+// ServeHTTP responds to a request for a user delegation key with the function answer, and to any
+// other request with 418.
 func (s *keyServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var info service.KeyInfo
 	if !isKeyRequest(r) || xml.NewDecoder(r.Body).Decode(&info) != nil {

@@ -71,7 +71,7 @@ func startEmulator(t *testing.T) (emulator *azuriteServer, handler http.Handler,
 			r.Out.URL.Scheme = u.Scheme
 			r.Out.URL.Host = u.Host
 			r.Out.Host = r.In.Host // the host in the URL of a copy's source
-			// A recorder would take the status 100 for the response.
+			// With this header, a recorder would take the status 100 for the final response.
 			r.Out.Header.Del("Expect")
 		},
 		Transport: transport,
@@ -85,7 +85,7 @@ func startEmulator(t *testing.T) (emulator *azuriteServer, handler http.Handler,
 // and limits the terms of signatures.
 func TestFurtherConformanceWithAzuresTransientAnswers(t *testing.T) {
 	testserver.Further(t)
-	// The table of features has no column for this account.
+	// The table of supported features has no column for this account.
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
 
 	// A request first reaches the server of transient answers, then the account with its features, and then Azurite.
@@ -165,7 +165,7 @@ func openPatient(t *testing.T, d driver.Driver, opts ...storage.OpenOption) stor
 	return engine.New(d, opts...)
 }
 
-// An accountKind is an account with behaviors, for which the suite leaves out cases.
+// An accountKind is an account with behaviors. The suite leaves out some cases for it.
 type accountKind struct {
 	config  azure.Config
 	private bool // the service reads no source of a copy
@@ -251,7 +251,7 @@ var accountKinds = map[string]accountKind{
 // transient failures, as on Azure. With OMNIBUCKET_ACCOUNTS, each case runs on all kinds.
 func TestFurtherConformanceOfAzuresAccounts(t *testing.T) {
 	testserver.Further(t)
-	// The table of features has no column for these accounts.
+	// The table of supported features has no column for these accounts.
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
 
 	isComplete := os.Getenv("OMNIBUCKET_ACCOUNTS") != ""

@@ -29,7 +29,7 @@ func ExampleOpen() {
 	fmt.Println(attrs.Revision) // for storage.IfRevision
 }
 
-// A key that Azure does not keep is given to the write and to each read.
+// The write and each read give the key, because Azure does not keep it.
 func ExampleWithCustomerKey() {
 	ctx := context.Background()
 	key := []byte("32 bytes, from your key store...")

@@ -59,8 +59,8 @@ func TestHostileServers(t *testing.T) {
 	}
 }
 
-// The driver handles the statuses that gateways send most. Azurite runs in another process, so the
-// test takes minutes.
+// The driver handles the statuses that gateways send most often. Azurite runs in another process,
+// so the test takes minutes.
 func TestHostileStatuses(t *testing.T) {
 	if os.Getenv("OMNIBUCKET_STATUSES") == "" {
 		t.Skip("make statuses runs it")

@@ -223,7 +223,7 @@ func TestListRequests(t *testing.T) {
 
 // List returns the objects and prefixes of a page in the order of their bytes.
 func TestListResponse(t *testing.T) {
-	// Azure encodes a name that XML cannot have. The marker of the next page is "m 2".
+	// Azure encodes a name that XML cannot contain. The marker of the next page is "m 2".
 	server := newCannedServer(t, listing("m 2",
 		blobEntry("a"), blobEntry("b"),
 		`<Blob><Name Encoded="true">c%EF%BF%BEd</Name><Properties><Last-Modified>`+lastModified+`</Last-Modified><Etag>"0x1"</Etag><Content-Length>5000000000</Content-Length></Properties></Blob>`,
@@ -441,8 +441,8 @@ func TestListLongestNames(t *testing.T) {
 // maxNameLength is the number of characters that Azure permits for the name of a blob.
 const maxNameLength = 1024
 
-// writeLongestBlobs writes a page of a listing with the blobs from the number first to before end. Each has the longest
-// name and metadata.
+// writeLongestBlobs writes a page of a listing, with the blobs from number first up to, but
+// without, number end. Each blob has the longest name and metadata.
 func writeLongestBlobs(w io.Writer, first, end int, marker string) {
 	const encoded = "&amp;" // the longest form of a character
 	metadata := `<Metadata><a>` + strings.Repeat(encoded, 8_000) + `</a></Metadata>`

@@ -39,7 +39,7 @@ var (
 // containerRequest is the request for the properties of the container.
 const containerRequest = "GET /photos?restype=container"
 
-// httpDate is the form of times in Azure's headers.
+// httpDate returns a time in the form of Azure's headers.
 func httpDate(t time.Time) string { return t.UTC().Format(http.TimeFormat) }
 
 // policyReply returns the properties of an object with an immutability policy. The further headers are pairs of a

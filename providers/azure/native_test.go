@@ -660,7 +660,7 @@ func TestWithAccessTier(t *testing.T) {
 	}
 }
 
-// leaseConditions returns the condition that the lease "lease" holds.
+// leaseConditions returns the condition that the blob is under the lease "lease".
 func leaseConditions() *blob.LeaseAccessConditions {
 	return &blob.LeaseAccessConditions{LeaseID: to.Ptr("lease")}
 }

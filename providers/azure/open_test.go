@@ -690,7 +690,7 @@ func TestDescribe(t *testing.T) {
 	require.Equal(t, "photos", desc.Bucket)
 	require.Equal(t, d.account.endpoint.String()+"/photos/", desc.PublicBaseURL)
 
-	// Azure has the first features, and lacks the second ones.
+	// Azure has the features of the first list, and lacks those of the second one.
 	for _, feature := range []storage.Features{
 		storage.MultipartUploads, storage.ConditionalCreate, storage.ConditionalUpdate,
 		storage.ConditionalRemove, storage.UniqueRevisions, storage.ServerCopy, storage.ServerCompose,
@@ -784,7 +784,7 @@ func TestLocateIdentifiesTheCredential(t *testing.T) {
 	}
 }
 
-// locateAccount returns the account that Locate of a new driver tells.
+// locateAccount returns the account that Locate of a new driver returns.
 func locateAccount(t *testing.T, c Config) any {
 	t.Helper()
 	c.Bucket = "photos"

@@ -17,7 +17,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/foldermarker"
 )
 
-// compareUnits compares in Azure's order, as observed: by code units of UTF-16.
+// compareUnits compares strings in the order that was observed on Azure: by code units of UTF-16.
 func compareUnits(a, b string) int {
 	return slices.Compare(utf16.Encode([]rune(a)), utf16.Encode([]rune(b)))
 }

@@ -163,7 +163,7 @@ func TestAccountKeySignatureMatchesSDK(t *testing.T) {
 	}
 }
 
-// documentedService is the string to sign of a service SAS, of version
+// documentedService lists the fields of the text that is signed for a service SAS, of version
 // 2020-12-06 and later, in the words of
 // https://learn.microsoft.com/rest/api/storageservices/create-service-sas
 var documentedService = []string{

@@ -144,7 +144,8 @@ func TestSignedDownloadURLHeaders(t *testing.T) {
 		got.Header.Get("Content-Disposition"))
 }
 
-// A signed URL that has expired or was altered is refused, and so is another method. No object changes.
+// A signed URL is refused if it has expired or was altered, or if the request has another method.
+// No object changes.
 func TestSignedURLPermitsNothingElse(t *testing.T) {
 	bucket, d := newSigningBucket(t)
 	for _, key := range []string{"a", "b"} {

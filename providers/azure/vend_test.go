@@ -89,8 +89,8 @@ func TestVendDirectoryOrContainer(t *testing.T) {
 	}
 }
 
-// Vend for a prefix fails unless the account has a hierarchical namespace, and the API version is
-// new enough to sign for a directory. Vend for a whole container needs neither.
+// Vend for a prefix needs an account with a hierarchical namespace, and an API version that can
+// sign for a directory. Vend for a whole container needs neither.
 func TestVendPrefixNeedsHierarchy(t *testing.T) {
 	const wholeContainer = "" // the prefix
 	read := storage.Rights{Read: true}

@@ -13,14 +13,14 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// versionEntry returns the element of a listing for the noncurrent version of a blob that was stored at the given
-// second.
+// versionEntry returns the element of a listing for a noncurrent version of a blob. The version was
+// stored at the given second.
 func versionEntry(name string, second int) string {
 	return blobEntry(name, `<VersionId>`+versionAt(second)+`</VersionId>`)
 }
 
-// currentVersionEntry returns the element of a listing for the current version of a blob that was stored at the given
-// second.
+// currentVersionEntry returns the element of a listing for the current version of a blob. The
+// version was stored at the given second.
 func currentVersionEntry(name string, second int) string {
 	return blobEntry(name, `<VersionId>`+versionAt(second)+`</VersionId>`, `<IsCurrentVersion>true</IsCurrentVersion>`)
 }
@@ -28,7 +28,7 @@ func currentVersionEntry(name string, second int) string {
 // versionAt returns the id of a version, which is the time of its write.
 func versionAt(second int) string { return fmt.Sprintf("2026-11-20T12:00:%02d.0000000Z", second) }
 
-// A versionSummary is what these tests compare of an entry.
+// A versionSummary has what these tests compare in an entry of a listing.
 type versionSummary struct {
 	key       string
 	version   string
