@@ -142,7 +142,7 @@ func TestListHidesParts(t *testing.T) {
 	_, err := bucket.Upload(t.Context(), "z", strings.NewReader("z"))
 	require.NoError(t, err)
 
-	// An upload that does not end has stored parts.
+	// An upload has stored parts, and has not ended.
 	_, _ = beginUpload(t, server)
 	require.True(t, slices.ContainsFunc(server.names(bucketOf(server)), func(name string) bool {
 		return strings.HasPrefix(name, reserved)

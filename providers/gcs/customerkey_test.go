@@ -100,7 +100,7 @@ func TestWithCustomerKeyObjects(t *testing.T) {
 
 			requireContent(t, bucket, "a", content, withKey)
 			requireContent(t, bucket, "a", content[2:], withKey, storage.WithRange(2, -1))
-			// Neither without a key nor with another key can the object be read.
+			// The object cannot be read without a key or with another key.
 			requireUnreadable(t, bucket, "a")
 			requireUnreadable(t, bucket, "a", gcs.WithCustomerKey(otherCustomerKey))
 			require.NoError(t, bucket.Remove(t.Context(), "a"))

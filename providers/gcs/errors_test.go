@@ -330,8 +330,9 @@ func TestErrorsWithoutAResponse(t *testing.T) {
 	}
 }
 
-// If Google refuses a request, the driver sends a second one to learn the reason. If the second one fails temporarily,
-// the call fails as retryable, and not with OutcomeUnknown, because the first request changed nothing.
+// If Google refuses a request, the driver sends a second one to learn the reason. If the second one
+// fails temporarily, the call fails with a retryable error, and not with OutcomeUnknown, because
+// the first request changed nothing.
 func TestRefusalNotExplained(t *testing.T) {
 	retention := storage.Retention{Mode: storage.Governance, Until: time.Now().Add(time.Hour)}
 	tests := []struct {

@@ -89,7 +89,7 @@ func abortOpenUpload(t *testing.T, bucket storage.Bucket) {
 	require.NoError(t, u.Abort(t.Context()))
 }
 
-// composeManyObjects composes more objects than one request can.
+// composeManyObjects composes more objects than one request can compose.
 func composeManyObjects(t *testing.T, bucket storage.Bucket) {
 	t.Helper()
 	keys := make([]string, 33)

@@ -50,7 +50,8 @@ func TestAbortUploadHoldingBucket(t *testing.T) {
 	_, err = upload.PutPart(t.Context(), 1, strings.NewReader("of a client"))
 	require.NoError(t, err)
 
-	// The driver itself stores parts without a hold, so set the hold as on the parts of a client.
+	// The driver itself stores parts without a hold. The test sets the hold that the parts of a
+	// client would have.
 	for _, key := range server.names(name) {
 		server.change(name, key, func(o *ruleObject) {
 			o.EventBasedHold = new(true)

@@ -216,7 +216,8 @@ func TestConfigKMSKeyWithCustomerKey(t *testing.T) {
 	requireKMSKey(t, server, noKey)
 }
 
-// uploadAndCopy uploads in one request and in parts, and copies, with the options.
+// uploadAndCopy makes an upload in one request, an upload in parts, and a copy, all with the
+// options.
 func uploadAndCopy(t *testing.T, bucket storage.Bucket, opts []storage.WriteOption) {
 	t.Helper()
 	uploadOpts := asUploadOptions(opts)

@@ -38,7 +38,7 @@ func startNullServer(t testing.TB) string {
 	return "http://" + listener.Addr().String()
 }
 
-// answerUploads responds to each request on a connection, until that is closed.
+// answerUploads responds to each request on a connection, until the connection is closed.
 func answerUploads(conn net.Conn) {
 	defer conn.Close()
 	sumOfZeros := crc32.Checksum(make([]byte, 1<<10), crc32.MakeTable(crc32.Castagnoli))

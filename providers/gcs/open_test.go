@@ -171,7 +171,7 @@ func TestOpenInvalidConfig(t *testing.T) {
 	}
 }
 
-// parseAddress returns the Config that an address means.
+// parseAddress returns the Config that an address stands for.
 func TestAddress(t *testing.T) {
 	key := filepath.Join(t.TempDir(), "key.json")
 	require.NoError(t, os.WriteFile(key, []byte("a key"), 0o600))

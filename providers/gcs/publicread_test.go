@@ -139,9 +139,9 @@ func TestReadOfPublicObjectInParallel(t *testing.T) {
 	}
 }
 
-// A read of an object that no cache may keep takes one request. Otherwise the first read takes three: the driver
-// ignores a response that a cache may have sent, and then reads the attributes and the bytes. Later reads take only
-// these two.
+// A read of an object that no cache may keep takes one request. Otherwise the first read takes
+// three: the driver ignores a response that a cache may have sent, and then reads the attributes
+// and the bytes. Later reads take only the last two requests.
 func TestReadOfPublicObjectRequests(t *testing.T) {
 	tests := []struct {
 		name         string

@@ -22,7 +22,8 @@ func TestRecordedResponsesOfGoogle(t *testing.T) {
 	recorded.Replay(t, recordedStore(), recorded.GoogleClient(t))
 }
 
-// "make statuses" breaks each recorded response, and not only one of each kind.
+// With "make statuses", the test breaks each recorded response. Other runs break only one response
+// of each kind and status.
 func TestBrokenRecordedResponses(t *testing.T) {
 	all := os.Getenv("OMNIBUCKET_STATUSES") != ""
 	recorded.Break(t, recordedStore(), recorded.GoCloud(t, recorded.Google), all)

@@ -208,7 +208,7 @@ func retaining(b *ruleBucket) { b.retention = time.Nanosecond }
 // https://cloud.google.com/storage/docs/objects#naming
 const maxNamePart = 512
 
-// nameRefusal returns why the bucket takes no object of a name, or nil.
+// nameRefusal returns why the bucket takes no object of this name, or nil.
 func (b *ruleBucket) nameRefusal(key string) *refusal {
 	if len(key) > 1024 {
 		return invalidArgument(fmt.Sprintf("The maximum object length is 1024 characters, but got a name with %d characters", len(key)))

@@ -186,7 +186,7 @@ func (b *ruleBucket) list(query url.Values) *ruleListing {
 	return page
 }
 
-// listed returns the objects of which a listing can have entries, in order.
+// listed returns the objects that can be entries of a listing, in order.
 func (b *ruleBucket) listed(query url.Values) []*ruleObject {
 	objects := b.objects
 	all := query.Get("versions") == "true"

@@ -114,7 +114,8 @@ func (s *ruleServer) serveSession(w http.ResponseWriter, r *http.Request, id str
 		return
 	}
 
-	// "bytes 0-262143/*" has a chunk, and "bytes */262144" only ends the upload.
+	// A request with the range "bytes 0-262143/*" has a chunk. A request with "bytes */262144" only
+	// ends the upload.
 	span, total, _ := strings.Cut(strings.TrimPrefix(r.Header.Get("Content-Range"), "bytes "), "/")
 	start := len(session.data)
 	if first, _, hasBytes := strings.Cut(span, "-"); hasBytes {

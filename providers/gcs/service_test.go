@@ -167,7 +167,7 @@ func TestCreateBucketBusy(t *testing.T) {
 	const get, put = "GET /b/photos/iam", "PUT /b/photos/iam"
 	require.Equal(t, []string{"POST /b", get, get, put, get, put}, transcript.requests)
 
-	// For the third call, the bucket exists.
+	// The third call fails, because the bucket exists.
 	_, err = service.CreateBucket(t.Context(), "photos", storage.WithPublicAccess(true))
 	require.ErrorIs(t, err, storage.BucketExists)
 }

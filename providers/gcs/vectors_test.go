@@ -96,7 +96,7 @@ func (v *signingVector) base() string {
 	return v.vectorPlace.base(host)
 }
 
-// base returns the base URL for a host in the style of addresses that the test vector asks for.
+// base returns the base URL for a host, in the style of addresses that the test vector requires.
 func (p *vectorPlace) base(host string) string {
 	if _, rest, ok := strings.Cut(host, "://"); ok {
 		host = rest

@@ -36,7 +36,7 @@ func TestListVersionsNewestFirst(t *testing.T) {
 	require.NoError(t, bucket.Remove(t.Context(), "c"))
 	wantCurrent := []string{want["a"][0], want["b"][0], want["d"][0]}
 
-	// The order is the same with pages of any size.
+	// The order is the same, whatever the page size.
 	for _, size := range []int{1, 2, 3, 100} {
 		t.Run(fmt.Sprintf("pages of %d", size), func(t *testing.T) {
 			got := map[string][]string{}       // versions by key, as want

@@ -323,7 +323,8 @@ func TestMoveRequests(t *testing.T) {
 	}
 }
 
-// Move fails with the Code of the server's response, and with OutcomeUnknown unless the server has refused the move.
+// Move fails with the Code of the server's response. The error is OutcomeUnknown unless the server
+// has refused the move.
 func TestMoveFailures(t *testing.T) {
 	tests := []struct {
 		name               string
@@ -605,8 +606,8 @@ func TestCopySourceChanged(t *testing.T) {
 	}
 }
 
-// If the response to Copy or Compose is lost, or is an error after which the copy may exist, the call fails with
-// OutcomeUnknown.
+// If the response to Copy or Compose is lost, the call fails with OutcomeUnknown. The same holds
+// for an error after which the copy may exist.
 func TestCopyResponseLost(t *testing.T) {
 	for _, lost := range lostReplies {
 		t.Run(lost.name, func(t *testing.T) {
@@ -697,7 +698,7 @@ func TestListRequests(t *testing.T) {
 	}
 }
 
-// List with a token sends the token, and does not send the key after which the listing started.
+// List with a token sends the token, but not the key after which the listing started.
 func TestListNextPage(t *testing.T) {
 	server := newCannedServer(t, listingPage("next", "a", "c"))
 
