@@ -7,7 +7,7 @@ import (
 )
 
 // A ruleCache is Google's cache of public objects. Once a URL has been read through either API,
-// later reads of it return the same bytes until max-age has passed, which takes longer than any
+// later reads of it return the same bytes until max-age has passed. This takes longer than any
 // test. Headers of a request that ask for no cached content are ignored. How the cache treats a
 // condition is not documented: see the field conditions.
 // https://cloud.google.com/storage/docs/caching,

@@ -35,8 +35,8 @@ func (s *ruleServer) serveXML(w http.ResponseWriter, r *http.Request, bucket, ke
 	s.keepCached(r, b, o).serve(w, r)
 }
 
-// open returns the object that a request of the XML API reads, if the condition of the request
-// holds and the request has the right key.
+// open returns the object that a request of the XML API reads, if its condition holds and the
+// request has the right key.
 func (b *ruleBucket) open(r *http.Request, key string) (*ruleObject, *refusal) {
 	o := b.find(key, r.URL.Query().Get("generation"))
 	if o == nil {
