@@ -25,7 +25,7 @@ const (
 	writeID = "omnibucketwriteid"
 )
 
-// A store keeps an object, and the marker of one open upload to its key.
+// A store keeps one object, and the marker of one open upload of this object.
 type store struct {
 	driver.Driver
 	t      *testing.T
@@ -226,8 +226,8 @@ func TestCompletionOnce(t *testing.T) {
 	}
 }
 
-// A completion removes the marker, and the parts, for which the store would bill, even if the store is busy for a
-// moment.
+// A completion removes the marker and the parts, even if the store is busy for a moment. The store
+// would bill for parts that are left.
 func TestCompletionRemovesPartsOfBusyStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStore(t)
@@ -238,8 +238,8 @@ func TestCompletionRemovesPartsOfBusyStore(t *testing.T) {
 	})
 }
 
-// If a completion has failed without making the object, a later one makes it. The later one is the call "one". The
-// completion that failed was the same call or another one.
+// If a completion has failed without making the object, a later one with the call "one" makes it.
+// The failed completion had the same call or another one.
 func TestCompletionRepeated(t *testing.T) {
 	tests := []struct {
 		name string

@@ -23,7 +23,7 @@ type ending struct {
 	requests int
 }
 
-// request sends a request, which has an effect unless the context has ended.
+// request sends a request. The request has an effect unless the context ended before it.
 func (e *ending) request(ctx context.Context, effect func() error) error {
 	e.requests++
 	if ctx.Err() != nil {
@@ -59,7 +59,7 @@ func (e *ending) Head(ctx context.Context, r *driver.GetRequest) (a *storage.Att
 
 // If the caller cancels a completion at any request, another call can still make the object.
 func TestCompletionCallerGivesUp(t *testing.T) {
-	// The requests read the marker, read the key and write the decision.
+	// A completion sends three requests: they read the marker, read the key and write the decision.
 	const requests = 3
 	for number := 1; number <= requests; number++ {
 		for _, afterEffect := range []bool{false, true} {

@@ -33,7 +33,7 @@ func secretForms() map[string]string {
 	}
 }
 
-// No way of printing a key, or a value that contains one, shows its bytes.
+// The bytes of a key stay hidden in each way of printing the key or a value that contains it.
 func TestKeyIsNotPrinted(t *testing.T) {
 	key := customerkey.New("WithCustomerKey", raw)
 	request := driver.PutRequest{Native: []any{key}}
@@ -76,7 +76,7 @@ func TestKeyIsNotPrinted(t *testing.T) {
 	}
 }
 
-// New copies the bytes of the key, so that the caller may clear them.
+// New copies the bytes of the key. The caller can clear the original bytes afterwards.
 func TestNewCopiesKey(t *testing.T) {
 	callerBytes := bytes.Clone(raw)
 	key := customerkey.New("WithCustomerKey", callerBytes)
@@ -99,7 +99,8 @@ func TestCheckSize(t *testing.T) {
 	}
 }
 
-// CheckAddress refuses to send a key to an address without TLS, except on this machine. Without a key, it accepts all.
+// CheckAddress refuses to send a key to an address without TLS, except on this machine. If there is
+// no key, it accepts every address.
 func TestCheckAddress(t *testing.T) {
 	key := customerkey.New("WithCustomerKey", raw)
 	var noKey *customerkey.Key

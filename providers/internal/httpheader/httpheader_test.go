@@ -193,7 +193,8 @@ func TestETag(t *testing.T) {
 	}
 }
 
-// Metadata returns the first value of each header with a prefix, with the rest of its name in lower case.
+// Metadata returns the headers whose names begin with a prefix. A key is the rest of such a name in
+// lower case, and its value is the first one of the header.
 func TestMetadata(t *testing.T) {
 	header := http.Header{
 		"X-Amz-Meta-Color-Of": {"red", "blue"},

@@ -9,8 +9,8 @@ import (
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
-// Unescape returns the metadata name that Escape has escaped for a server that loses a character: Ceph RGW 16 returns
-// "-" for "_", and Azure has no "-".
+// Unescape returns the original of a metadata name that Escape has escaped. Escape avoids a
+// character that a server loses: Ceph RGW 16 returns "-" for "_", and Azure has no "-".
 func TestEscapeRoundTrip(t *testing.T) {
 	tests := []struct {
 		name    string

@@ -32,7 +32,8 @@ func TestGetVariable(t *testing.T) {
 	require.Equal(t, "value", Credentials("old-2").Get("X"))
 }
 
-// The error of missing credentials has their name, and its hint the environment variables to set.
+// The error of missing credentials contains their name, and its hint says which environment
+// variables to set.
 func TestMissingHint(t *testing.T) {
 	err := Credentials("work").Missing("WORK_KEY", "WORK_FILE")
 

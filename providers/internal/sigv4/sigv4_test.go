@@ -34,7 +34,8 @@ func TestNewTerm(t *testing.T) {
 	}
 }
 
-// EndBy shortens a term to whole seconds, so that it ends no later than a given time.
+// EndBy shortens a term that would end after a given time. The term then ends no later than that
+// time, and lasts a whole number of seconds.
 func TestTermEndBy(t *testing.T) {
 	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	tests := []struct {

@@ -355,7 +355,8 @@ func TestCredentialsAnswerShared(t *testing.T) {
 	}
 }
 
-// RemoveAll sends one batch for all keys with the same credentials, which are those of one prefix.
+// RemoveAll sends one batch for all keys with the same credentials. The keys of a batch have one
+// prefix.
 func TestDeleteBatchDividedByCredentials(t *testing.T) {
 	catalog := &catalog{}
 	bucket := catalog.openBucket()
@@ -371,8 +372,9 @@ func TestDeleteBatchDividedByCredentials(t *testing.T) {
 	require.Equal(t, 1, catalog.count("DeleteBatch", "b/"))
 }
 
-// The store copies within one prefix of credentials. Between two, Copy and Compose pass the bytes through the process,
-// because no credentials permit both the read and the write.
+// A copy between keys with the same credentials is a request to the store. Otherwise Copy and
+// Compose pass the bytes through the process, because no credentials permit both the read and the
+// write.
 func TestCopyAndComposeDividedByCredentials(t *testing.T) {
 	// The catalog vends credentials for each folder, and counts the requests to the store.
 	catalog := &catalog{}
@@ -399,7 +401,8 @@ func TestCopyAndComposeDividedByCredentials(t *testing.T) {
 	require.Equal(t, "b/1a/1", string(content))
 }
 
-// A copy fails if there are no credentials for its source, and is not requested with those of its target alone.
+// A copy fails if there are no credentials for its source. It is not requested with the credentials
+// of its target alone.
 func TestCopyWithoutCredentialsOfSource(t *testing.T) {
 	noCredentialsForA := func(_ context.Context, key string) error {
 		if strings.HasPrefix(key, "a/") {
@@ -483,13 +486,14 @@ func TestCredentialsRefusedForBatch(t *testing.T) {
 	require.Len(t, catalog.vendedKeys(), 2)
 }
 
-// Each request of a call gets current credentials, because the call may last longer than its first ones.
+// Each request of a call gets current credentials, because the call may last longer than the
+// credentials of its first request.
 func TestCredentialsOfEachRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		catalog := &catalog{lifetime: time.Minute}
 		keyring := vended.NewKeyring(catalog.vend)
 
-		// In place of each call of the store, this sends six requests, 20 seconds apart.
+		// sendRequests replaces each call of the store: it sends six requests, 20 seconds apart.
 		var used []string
 		sendRequests := func(ctx context.Context, _ string, _ func(context.Context) error) error {
 			for range 6 {

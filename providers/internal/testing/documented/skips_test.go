@@ -9,7 +9,8 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
-// Each exception has the name of a case of storagetest, or of one for drivers or services.
+// Each exception has the name of a test case: one of storagetest.Cases, or one for drivers or
+// services.
 func TestExceptionsNameCases(t *testing.T) {
 	const caseOfServices = "a bucket that locks objects keeps them"
 	isCase := map[string]bool{caseOfServices: true}

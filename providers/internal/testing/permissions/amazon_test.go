@@ -35,7 +35,7 @@ func toServer(t *testing.T, address string) *http.Client {
 	return &http.Client{Transport: transport}
 }
 
-// An amazonServer is our own server, which records.
+// An amazonServer is our own S3 server. It records the requests.
 type amazonServer struct {
 	recorder *rows.Recorder
 	server   *s3server.Server
@@ -70,13 +70,13 @@ func (a *amazonServer) service(t *testing.T, key, secret string) storage.Service
 	return service
 }
 
-// create makes the bucket of a row.
+// create makes the bucket "photos", which has the given kind.
 func create(t *testing.T, service storage.Service, kind rows.Kind) {
 	t.Helper()
 	createNamed(t, service, "photos", kind)
 }
 
-// createNamed makes a bucket of the kind.
+// createNamed makes a bucket of the given kind.
 func createNamed(t *testing.T, service storage.Service, bucket string, kind rows.Kind) {
 	t.Helper()
 	setting := map[rows.Kind][]storage.BucketOption{
@@ -144,7 +144,8 @@ func TestPolicyOfAmazonSuffices(t *testing.T) {
 				owner := amazon.service(t, s3server.DefaultAccessKeyID, s3server.DefaultSecretKey)
 				create(t, owner, kind)
 
-				// The policy of a bucket needs a principal in each statement, here the other account.
+				// The policy of a bucket needs a principal in each statement. Here, the principal
+				// is the other account.
 				policy := strings.ReplaceAll(rows.Policy(permissions.AWS, operations),
 					`"Effect": "Allow",`, `"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::`+account+`:root"},`)
 				grant(t, owner, policy)

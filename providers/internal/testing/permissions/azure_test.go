@@ -19,7 +19,8 @@ import (
 	rows "github.com/omnibucket/storage/providers/internal/testing/permissions"
 )
 
-// Each operation on Azure needs the permissions in docs/permissions.md. The requests show which ones they need.
+// Each operation on Azure needs the permissions that docs/permissions.md lists for it. The recorded
+// requests show which permissions it needs.
 func TestPermissionsOfAzure(t *testing.T) {
 	tests := []struct {
 		name     string

@@ -24,7 +24,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// A hostilePrefix is a prefix to which a policy is limited. In most of them, characters have a meaning in policies.
+// A hostilePrefix is a prefix to which a policy is limited. Most of these prefixes contain
+// characters with a meaning in policies.
 type hostilePrefix struct {
 	prefix  string
 	inside  string   // a key that begins with the prefix
@@ -122,7 +123,8 @@ func TestPolicyHoldsForPrefixOnMinIO(t *testing.T) {
 			createNamed(t, owner, bucket, rows.Plain)
 			t.Cleanup(func() { empty(t, owner, bucket) })
 
-			// MinIO stores an object in a file with its name, so that a long prefix must be shortened.
+			// MinIO stores an object in a file with the name of the object, so a long prefix must
+			// be shortened.
 			const maxFileName = 255
 			if len(test.inside) > maxFileName {
 				longest := test.inside[:maxFileName]
@@ -190,7 +192,8 @@ func requirePrefixHolds(t *testing.T, owner, user *awss3.Client, bucket string, 
 	require.True(t, isDenied(listing(t, user, bucket, above)), "list above")
 }
 
-// denied returns the names of those requests for a key that the server denies the user: get, put, delete and copy.
+// denied sends four requests for a key as the user: get, put, delete and copy. It returns the names
+// of those that the server denies.
 func denied(t *testing.T, user *awss3.Client, bucket, key string) (names []string) {
 	t.Helper()
 	object := userObject{user: user, bucket: bucket, key: key}

@@ -24,7 +24,8 @@ const (
 	hasNoKeys   = "a policy of a bucket has no actions of keys"
 )
 
-// unenforcedByServer has the permissions that our server does not check by the policy of a bucket, with the reasons.
+// unenforcedByServer has the permissions that our server does not check by the policy of a bucket.
+// Each value is the reason.
 var unenforcedByServer = map[string]string{
 	"sign":                     "it needs no policy",
 	"list-buckets":             isOfAccount,
@@ -45,7 +46,8 @@ var unenforcedByServer = map[string]string{
 	"kms:Decrypt":                                     hasNoKeys,
 }
 
-// The policy of each operation is enough for a user of another account, and has no action too many.
+// The policy of each operation is enough for a user of another account, and has no superfluous
+// action.
 func TestPolicyIsLeast(t *testing.T) {
 	const prefix = "users/" // of the keys that the policy permits, if it can have a prefix
 	rows.Least(t, rows.Enforcer{
@@ -56,8 +58,8 @@ func TestPolicyIsLeast(t *testing.T) {
 	}, prefix)
 }
 
-// openTrial starts a server with the bucket of a trial. The account that it returns is that of a user
-// of another account, whose only permissions are those of the trial's policy.
+// openTrial starts a server with the bucket of a trial. The rows.Account that it returns belongs to
+// a user of another account. This user has only the permissions of the trial's policy.
 func openTrial(t *testing.T, trial rows.Trial) rows.Account {
 	const key, secret, account = "AKIAUSERUSERUSERUSER", "user-secret-key", "210987654321"
 	ownerCredential := s3server.Credential{
@@ -72,7 +74,7 @@ func openTrial(t *testing.T, trial rows.Trial) rows.Account {
 	})
 	owner := amazon.service(t, s3server.DefaultAccessKeyID, s3server.DefaultSecretKey)
 
-	// An operation on the bucket itself needs one that can have all settings.
+	// An operation on the bucket itself needs a bucket that can have all settings.
 	isOfBucket := trial.Operation.Section() == "Buckets"
 	if isOfBucket {
 		trial.Kind = rows.Locks

@@ -27,7 +27,7 @@ import (
 
 const eitherDoes = "MinIO takes either of the two actions"
 
-// unenforcedByMinIO has the permissions that MinIO does not check, with the reasons.
+// unenforcedByMinIO has the permissions that MinIO does not check. Each value is the reason.
 var unenforcedByMinIO = map[string]string{
 	"sign": "it needs no policy",
 	"set-retention-bypass s3:BypassGovernanceRetention": eitherDoes,

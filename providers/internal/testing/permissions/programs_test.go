@@ -46,7 +46,7 @@ type programRun struct {
 	args    func(t *testing.T, address func(bucket string) string) []string
 	buckets []string // those that exist before
 	keys    []string // objects in the first of them
-	// unseen are the operations that this run does not show, each with a reason of whyUnseen.
+	// unseen has the operations that this run does not show. whyUnseen has the reasons.
 	unseen []string
 	// optional has the permissions that requests of the run ask for, but that the program can do
 	// without.
@@ -160,7 +160,7 @@ func TestPermissionsAnalyzer(t *testing.T) {
 		build(t, filepath.Join(root, module), dir, folders...)
 		named := analyze(t, filepath.Join(dir, "permissions"), filepath.Join(root, module), folders)
 
-		// Run each program, and compare these permissions with those of its requests.
+		// Run each program, and compare the named permissions with those of its requests.
 		for _, p := range programs {
 			t.Run(p.folder, func(t *testing.T) {
 				p.check(t, dir, named[p.folder])
@@ -169,8 +169,8 @@ func TestPermissionsAnalyzer(t *testing.T) {
 	}
 }
 
-// build builds programs into dir. Some examples import no driver for Amazon S3. They get it here, so that the test
-// can run them on buckets of S3.
+// build builds programs into dir. Some examples import no driver for Amazon S3. build adds one to
+// them, so that the test can run them on buckets of S3.
 func build(t *testing.T, module, dir string, packages ...string) {
 	t.Helper()
 	driver := filepath.Join(dir, "driver.go")
@@ -303,7 +303,8 @@ func (p *programRun) makeBuckets(t *testing.T, server *s3server.Server) {
 	}
 }
 
-// servesPages stores a page in the program "configured", and reads it and one that is missing.
+// servesPages stores a page in the program "configured". It reads this page, and another one that
+// is missing.
 func servesPages(t *testing.T, command *exec.Cmd) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -340,7 +341,7 @@ func servesPages(t *testing.T, command *exec.Cmd) {
 	require.Equal(t, http.StatusOK, get("page"))
 }
 
-// executable returns the name of the program of a folder.
+// executable returns the name of the program that is built from a folder.
 func executable(folder string) string {
 	name := folder[strings.LastIndex(folder, "/")+1:]
 	if runtime.GOOS == "windows" {
