@@ -47,7 +47,7 @@ func testAnonymousAccess(t *testing.T, s *testServer) {
 	require.NoError(t, err)
 	require.Equal(t, "text", string(got))
 
-	// It can do nothing else.
+	// The client can do nothing else.
 	refusedCalls := map[string]func() error{
 		"Tags": func() error {
 			_, err := storage.Tags(ctx, b, "k")
@@ -99,7 +99,7 @@ func testAnonymousAccess(t *testing.T, s *testServer) {
 // letEverybodyRead sets a policy of the bucket with which everybody may read its objects.
 func letEverybodyRead(t *testing.T, s *testServer, bucket string) {
 	t.Helper()
-	// New buckets of Amazon block such policies.
+	// New buckets of Amazon block policies that let everybody read.
 	if s.name == "aws" {
 		_, err := s.raw.DeletePublicAccessBlock(t.Context(), &awss3.DeletePublicAccessBlockInput{Bucket: &bucket})
 		require.NoError(t, err)

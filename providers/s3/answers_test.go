@@ -22,8 +22,8 @@ import (
 )
 
 // An answer is a response that a service is known to send, and the error that the caller must get.
-// Each was documented or recorded by others, as source says. If a page gives a status and a code
-// without the text, the message has the same meaning in other words.
+// The field source says who documented or recorded the response. If a page gives a status and a
+// code without the text, the message has the same meaning in other words.
 type answer struct {
 	call    string // a key of calls
 	status  int
@@ -1812,13 +1812,14 @@ func (a *answer) reply() reply {
 	return resp
 }
 
-// success returns the responses to those requests of the call that do not get the response of the tested row.
+// success returns a response for each request of the call that does not get the response of the
+// tested row.
 func (c *call) success(r wiretest.Request) reply {
 	query := r.Query()
 	createsBucket := c.method == http.MethodPut && c.path == photos && c.parameter == ""
 	switch {
 	case r.Method == http.MethodHead && r.Path == photos && createsBucket:
-		// The call creates the bucket after this.
+		// The call creates the bucket after this response.
 		return reply{Status: http.StatusNotFound}
 	case r.Method == http.MethodPost && query.Has("uploads"):
 		return reply{

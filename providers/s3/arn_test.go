@@ -104,8 +104,8 @@ func TestCopySource(t *testing.T) {
 	}
 }
 
-// Service.Bucket refuses the ARN of a multi-region access point with InvalidArgument, because it
-// does not name one bucket.
+// Service.Bucket refuses the ARN of a multi-region access point with InvalidArgument, because such
+// an ARN does not name a single bucket.
 func TestServiceBucketRefusesMultiRegionARN(t *testing.T) {
 	service, err := NewService(t.Context(), Config{
 		Region:      "us-west-2",
@@ -117,9 +117,9 @@ func TestServiceBucketRefusesMultiRegionARN(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-// An access point may lead to an FSx volume, which lacks features of a bucket, such as versions. An
-// ARN may name such an access point, and so may an alias that ends in "-ext-s3alias". Then the
-// driver declares none of these features, unless Config.Profile says that it is a bucket.
+// An access point may lead to an FSx volume, which lacks features of a bucket, such as versions. If
+// the name is an ARN or an alias that ends in "-ext-s3alias", the driver declares none of these
+// features. It declares them if Config.Profile says that the access point leads to a bucket.
 func TestProfileOfAccessPoint(t *testing.T) {
 	const bucketFeatures = storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
 		storage.ObjectACLs | storage.Versioning
@@ -159,7 +159,8 @@ func TestProfileOfAccessPoint(t *testing.T) {
 				return
 			}
 
-			// None of the features is declared. The errors name the profile with which they can be used.
+			// None of the features is declared. The errors name the profile with which the features
+			// can be used.
 			require.Zero(t, d.Describe().Features&bucketFeatures)
 			_, err = b.Upload(t.Context(), "k", http.NoBody, storage.IfAbsent())
 			require.ErrorIs(t, err, storage.Unsupported)
@@ -174,8 +175,8 @@ func TestProfileOfAccessPoint(t *testing.T) {
 	}
 }
 
-// Locate returns a different account for each access point, so that the engine lets the server copy
-// only within one access point. All buckets have the same account.
+// Locate returns a different account for each access point, so the engine lets the server copy only
+// within one access point. All buckets have the same account.
 func TestLocateAccessPoint(t *testing.T) {
 	service, err := NewServiceDriver(t.Context(), Config{
 		Region:      "us-west-2",

@@ -12,8 +12,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// If a batch cannot delete an object, the error of RemoveAll has its key, even if the server's response has a wrong
-// key or none.
+// The error of RemoveAll has the key of the object that a batch cannot delete. This holds even if
+// the server's response has a wrong key or none.
 func TestDeleteBatchReportsEachFailure(t *testing.T) {
 	tests := []struct {
 		name            string

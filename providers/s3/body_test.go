@@ -112,8 +112,9 @@ func TestPutMD5UnderFIPS140(t *testing.T) {
 	}
 }
 
-// Put and PutPart fail with ChecksumMismatch if the body does not match its checksum, as after a change of the file.
-// Without TLS, the driver hashes the body before it sends anything, and so sends no request.
+// Put and PutPart fail with ChecksumMismatch if the body does not match its checksum, for example
+// because the file has changed. Without TLS, the driver hashes the body before it sends anything,
+// so in this case it sends no request.
 func TestPutBodyChanged(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -189,8 +190,8 @@ func (b *peekedBody) Read(p []byte) (int, error) {
 
 func (b *peekedBody) PeekAt(p []byte, offset int64) (int, error) { return b.ReadAt(p, offset) }
 
-// Put computes the checksum of a body by PeekAt, so that Read returns each byte only once, when it is
-// sent. The engine counts these bytes as progress.
+// Put computes the checksum of a body by PeekAt. So Read returns each byte only once, when the byte
+// is sent. The engine counts the bytes of Read as progress.
 func TestPutHashesWithoutProgress(t *testing.T) {
 	const size = 200 << 10
 	text := strings.Repeat("x", size)

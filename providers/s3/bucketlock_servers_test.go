@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// runOnLockingServers runs a test on the real servers and on ours, with the names of their
-// profiles.
+// runOnLockingServers runs a test on the real servers and on ours. Each subtest has the name of the
+// server's profile.
 func runOnLockingServers(t *testing.T, test func(t *testing.T, s *testServer)) {
 	for _, name := range serverNames {
 		t.Run(name, func(t *testing.T) {
@@ -97,8 +97,8 @@ func TestWithDefaultRetentionLocksObjects(t *testing.T) {
 	})
 }
 
-// A default retention needs object lock, which UpdateBucket turns on for a bucket that exists, if
-// the server can.
+// A default retention needs object lock. UpdateBucket turns it on for a bucket that exists, if the
+// server can do this.
 func TestObjectLockOfABucketThatExists(t *testing.T) {
 	runOnLockingServers(t, func(t *testing.T, s *testServer) {
 		service := s.service(t)

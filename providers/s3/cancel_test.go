@@ -25,8 +25,8 @@ func TestUploadCanceledLeavesNoParts(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 
-			// The body cancels the upload after 20 parts. So many parts are never in memory at
-			// once, so some were sent.
+			// The body cancels the upload after 20 parts. Memory never holds so many parts at once,
+			// so some of them were sent.
 			pending := 0 // open uploads at that time
 			_, err := b.Upload(ctx, "a", &wiretest.InfiniteBody{
 				At: 20 * partSize,

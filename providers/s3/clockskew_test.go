@@ -53,8 +53,8 @@ func TestRegionHint(t *testing.T) {
 			wantHint: noCustomerKeyHint,
 		},
 		{
-			// The slashes of the access key must not be taken for those before the region in the
-			// Authorization header.
+			// The access key has slashes. They must not be taken for the slash that precedes the
+			// region in the Authorization header.
 			name:     "the bucket's region, and an access key with slashes",
 			config:   Config{Region: bucketRegion, AccessKeyID: "a/b/c", SecretKey: "secret"},
 			status:   http.StatusBadRequest,
@@ -82,8 +82,8 @@ func TestRegionHint(t *testing.T) {
 	}
 }
 
-// A call fails with Unauthenticated, which is retryable, if its HEAD is denied and the server's
-// Date differs from this machine's clock. Later requests and signed URLs use the server's time.
+// If the HEAD of a call is denied and the server's Date differs from this machine's clock, the call
+// fails with a retryable Unauthenticated. Later requests and signed URLs use the server's time.
 func TestClockCorrected(t *testing.T) {
 	serverTime := time.Now().Add(30 * time.Minute)
 	server := newStandIn(t, reply{

@@ -81,8 +81,8 @@ func TestClockSkewRepeatsCall(t *testing.T) {
 	}
 }
 
-// If the object is missing, a call that is repeated at the server's time fails with ObjectNotFound, and no longer
-// because of the clock.
+// A call for a missing object is repeated at the server's time. Then it fails with ObjectNotFound,
+// and no longer because of the clock.
 func TestClockSkewRepeatsCallForMissingObject(t *testing.T) {
 	calls := map[string]func(ctx context.Context, b storage.Bucket) error{
 		"Attrs": func(ctx context.Context, b storage.Bucket) error {

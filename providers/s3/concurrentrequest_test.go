@@ -20,8 +20,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// A requestCounter has functions for WithRequest that count their calls and write to their inputs. The location and
-// the metadata that they write depend on the key of the object.
+// A requestCounter makes functions for WithRequest. They count their calls, and write to their
+// inputs a location and metadata that depend on the key of the object.
 type requestCounter struct {
 	puts, creations, parts, completions, gets atomic.Int64
 }
@@ -58,8 +58,8 @@ func (c *requestCounter) downloadOption() storage.DownloadOption {
 	})
 }
 
-// Uploads and downloads at the same time may share the options WithRequest. Each call of an option's function gets an
-// input of its own, which it may change.
+// Uploads and downloads at the same time can share their WithRequest options. Each call of an
+// option's function gets an input of its own, which the function may change.
 func TestWithRequestConcurrently(t *testing.T) {
 	const (
 		pairs        = 8 // of a small and a large object

@@ -20,7 +20,7 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
-// The reasons why a case does not run on a server that differs from S3. All cases run on
+// These are the reasons why a case does not run on a server that differs from S3. All cases run on
 // the S3 server of this repository.
 const (
 	noKeyBelowAKey = "the server keeps objects as files: it cannot hold a beside a/b"
@@ -61,8 +61,8 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// The conformance suite passes on versitygw as well. It leaves out the checks for goroutines, which
-// test the driver and run with other servers.
+// The conformance suite passes on versitygw as well. This run leaves out the checks for goroutines,
+// which test the driver and run with other servers.
 func TestFurtherConformance(t *testing.T) {
 	testserver.Further(t)
 	t.Run("versitygw", func(t *testing.T) {
@@ -77,8 +77,9 @@ func requireConformanceOf(t *testing.T, server string) {
 	requireConformance(t, needServer(t, server), unchanged, storagetest.WithName("s3 ("+server+")"))
 }
 
-// faultsOfCalls leaves out the cases in which each call of the driver fails in turn, which take a fifth of the
-// suite's time. Without servers, only the tests of memstore and providers/local run them.
+// faultsOfCalls leaves out the cases in which each call of the driver fails in turn. They take a
+// fifth of the suite's time. If no servers were started, only the tests of memstore and
+// providers/local run them.
 var faultsOfCalls = storagetest.SkipRules(`"make test-all" runs it`,
 	testserver.Sample([]string{"T1", "T2"}, nil)...)
 
@@ -150,7 +151,8 @@ func TestFurtherConformanceOfAServerThatListsLikeATree(t *testing.T) {
 	}))
 	server.name = tree
 
-	// Rules of docs/maintainers/contract.md about reads, signed URLs, failures and writes.
+	// These rules of docs/maintainers/contract.md are about reads, signed URLs, failures and
+	// writes.
 	rulesWithoutListings := storagetest.SkipRules("no listing changes this",
 		"R1", "R2", "R3", "R5", "R6", "R7", "R8",
 		"S3",
@@ -176,7 +178,7 @@ func TestFurtherConformanceOverWrappedBodies(t *testing.T) {
 	requireConformance(t, server, withSmallParts)
 }
 
-// requireConformance runs the suite on buckets of a server. layer returns a driver over that of each bucket.
+// requireConformance runs the suite on buckets of a server. layer wraps the driver of each bucket.
 func requireConformance(
 	t *testing.T, s *testServer, layer func(driver.Driver) driver.Driver, opts ...storagetest.Option,
 ) {

@@ -18,8 +18,8 @@ import (
 
 const copied = `<CopyObjectResult><ETag>"c"</ETag><LastModified>2026-01-02T03:04:05.678Z</LastModified></CopyObjectResult>`
 
-// copyOfKnownSize returns a request to copy nine bytes and to set a tag. Copy then needs to know
-// nothing about the source.
+// copyOfKnownSize returns a request to copy nine bytes and to set a tag. For such a request, Copy
+// need not ask the server about the source.
 func copyOfKnownSize() *driver.CopyRequest {
 	return copyOf(func(r *driver.CopyRequest) {
 		r.Source.Attrs = &storage.Attrs{Size: 9}
@@ -287,8 +287,8 @@ func TestComposeOfASourceWithoutALength(t *testing.T) {
 	require.Equal(t, storage.Internal, storage.CodeOf(err), "%v", err)
 }
 
-// A conditional copy fails with Unsupported if the server is known to ignore the condition, so that
-// the engine uploads the bytes with the condition.
+// A conditional copy fails with Unsupported if the server is known to ignore the condition. The
+// engine then uploads the bytes with the condition.
 func TestCopyConditionalUnsupported(t *testing.T) {
 	server := newStandIn(t)
 	req := copyOf(func(r *driver.CopyRequest) {
@@ -372,8 +372,9 @@ func TestCopyInParts(t *testing.T) {
 	require.Equal(t, 3, strings.Count(complete.Body, "<ChecksumCRC32C>mnG7TA==</ChecksumCRC32C>"))
 }
 
-// A copy in parts on R2 reads the source again before it completes the upload, because R2 may ignore the condition of
-// UploadPartCopy. If the source has changed, the copy aborts its upload. cloudflare/cloudflare-docs pull request 32458.
+// A copy in parts on R2 reads the source again before it completes the upload, because R2 may
+// ignore the condition of UploadPartCopy. If the source has changed, the copy aborts its upload.
+// See cloudflare/cloudflare-docs pull request 32458.
 func TestCopyInPartsComparesSource(t *testing.T) {
 	const modified, modifiedLater = "Fri, 02 Jan 2026 03:04:05 GMT", "Fri, 02 Jan 2026 03:04:06 GMT"
 	sourceModifiedAt := func(modified string) reply {
@@ -436,7 +437,8 @@ func TestCopyInPartsComparesSource(t *testing.T) {
 	}
 }
 
-// acceptCopy returns the success response to a request that writes in a copy, which may be one in parts.
+// acceptCopy returns a response of success to a request that writes. The request belongs to a copy
+// in one request or in parts.
 func acceptCopy(r wiretest.Request) reply {
 	query := r.Query()
 	switch {
@@ -550,8 +552,8 @@ func TestCopyInPartsRetries(t *testing.T) {
 	require.Len(t, server.Requests(), 4)
 }
 
-// A copy above the limit of CopyObject fails with Unsupported if the profile lacks UploadPartCopy,
-// so that the engine passes the bytes through the process.
+// A copy above the limit of CopyObject fails with Unsupported if the profile lacks UploadPartCopy.
+// The engine then passes the bytes through the process.
 func TestCopyLargeWithoutCopiedParts(t *testing.T) {
 	server := newStandIn(t)
 	d := server.openDriver(t, "aws")
@@ -666,8 +668,9 @@ func TestComposeOfLargeSources(t *testing.T) {
 	}
 }
 
-// A copy with WithoutAttrs sends only CopyObject, unless an option or its key requires the attributes of the
-// source. If the server says that the source is too large, the driver reads its attributes and tries again.
+// A copy with WithoutAttrs sends only CopyObject, unless another option, or the target's key,
+// requires the attributes of the source. If the server says that the source is too large, the
+// driver reads the attributes and tries again.
 func TestCopyWithoutAttrs(t *testing.T) {
 	const unknownSize = -1
 	const put, head = "PUT /photos/to?x-id=CopyObject", "HEAD /photos/from"
