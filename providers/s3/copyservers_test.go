@@ -21,9 +21,9 @@ func newServerSideOnly(t *testing.T, d driver.Driver) driver.Driver {
 	})
 }
 
-// A copy above the limit of one request is made in parts by the server, and keeps the attributes of its source. Compose
-// joins the source with another object, and sets other attributes with a condition. S3 has a limit of 5 GiB. This test
-// lowers it to 5 MiB, and copies 12 MiB.
+// The server copies an object above the limit of one request in parts, and the copy keeps the
+// attributes of its source. Compose joins the source with another object, and sets other attributes
+// with a condition. S3 has a limit of 5 GiB. This test lowers it to 5 MiB, and copies 12 MiB.
 func TestCopyInPartsOnServers(t *testing.T) {
 	const limit = 5 << 20
 	text := strings.Repeat("0123456789abcdef", 12<<20/16)
@@ -57,7 +57,7 @@ func TestCopyInPartsOnServers(t *testing.T) {
 			require.Equal(t, "text/x", attrs.ContentType)
 			require.Equal(t, map[string]string{"k": "v ä"}, attrs.Metadata)
 
-			// A composition, which must be created only once.
+			// Compose joins the two objects. Its condition is that no object has the new key.
 			_, err = storage.Compose(t.Context(), b, "joined", []string{"source", "tail"},
 				storage.WithContentType("text/y"), storage.IfAbsent())
 			require.NoError(t, err)

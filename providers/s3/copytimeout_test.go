@@ -20,7 +20,8 @@ import (
 	"github.com/omnibucket/storage/internal/transport"
 )
 
-// The driver waits ten minutes for the response to a copy of 5 GiB, and to a completion of that size.
+// The driver waits ten minutes for the response to a request that copies 5 GiB, or that completes
+// an upload of 5 GiB.
 func TestCopyTimeout(t *testing.T) {
 	const size = 5 << 30
 	tests := map[string]struct {
@@ -39,7 +40,8 @@ func TestCopyTimeout(t *testing.T) {
 		"UploadPartCopy": {
 			isSlow: func(r *http.Request) bool { return r.URL.Query().Has("partNumber") },
 			call: func(ctx context.Context, d *objectDriver) error {
-				// A copy above the limit is made in parts, here of one part with the whole size.
+				// A copy above the limit is made in parts. Here, it has one part with the whole
+				// size.
 				d.copier.limit = 5
 				d.copier.part = size
 				r := copyOfKnownSize()
@@ -183,8 +185,8 @@ func TestCopyTimeoutOfUnknownSize(t *testing.T) {
 	}
 }
 
-// withCopyTimeout allows a request the time that the server needs to copy a number of bytes, or the
-// longest time if the number is unknown.
+// withCopyTimeout limits the time of a request to the time that the server needs to copy a number
+// of bytes. If the number is unknown, it uses the longest time.
 func TestWithCopyTimeout(t *testing.T) {
 	tests := []struct {
 		name string

@@ -196,8 +196,8 @@ func TestDeleteBatch(t *testing.T) {
 	require.NotEmpty(t, got.Header.Get("X-Amz-Checksum-Crc32"))
 }
 
-// Servers name a failed key in different ways: without its version, escaped, or not at all.
-// DeleteBatch returns the failure for each request that it may belong to.
+// Servers name a failed key in different ways: without its version, escaped, or not at all. If a
+// failure may belong to several requests, DeleteBatch returns it for each of them.
 func TestDeleteBatchMatchesFailuresToRequests(t *testing.T) {
 	const denied = "<Code>AccessDenied</Code>"
 	tests := []struct {
@@ -309,8 +309,8 @@ func TestDeleteBatchWithoutAnyResult(t *testing.T) {
 	}
 }
 
-// A batch has a Content-MD5, and no other checksum, if the server supports only that. For Google:
-// https://docs.cloud.google.com/storage/docs/xml-api/post-bucket
+// A batch has a Content-MD5, and no other checksum, if the server supports no other. For Google,
+// see https://docs.cloud.google.com/storage/docs/xml-api/post-bucket
 func TestDeleteBatchWithContentMD5(t *testing.T) {
 	for _, profile := range []string{"b2", "gcs"} {
 		t.Run(profile, func(t *testing.T) {
@@ -328,8 +328,8 @@ func TestDeleteBatchWithContentMD5(t *testing.T) {
 	}
 }
 
-// DeleteBatch deletes keys with a control character, and those with a condition, with requests of
-// their own, because they do not fit into a batch.
+// DeleteBatch sends a request of its own for each key with a control character or with a condition,
+// because such a key does not fit into a batch.
 func TestDeleteBatchDeletesSomeObjectsOneByOne(t *testing.T) {
 	server := newStandIn(t, reply{Body: removedAll})
 	errs := server.openDriver(t, "aws").DeleteBatch(t.Context(), []driver.DeleteRequest{

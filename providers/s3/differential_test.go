@@ -37,7 +37,8 @@ func TestRandomCallsAsInMemory(t *testing.T) {
 			}
 			server := startOwnServer(t, tt.config)
 
-			// Run gives the open function no option, the one for versions, or those for versions and locks.
+			// Run gives the function open no option, the option for versions, or the options for
+			// versions and locks.
 			open := func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 				hasVersions := len(opts) >= 1
 				hasLocks := len(opts) >= 2
@@ -57,7 +58,8 @@ func TestRandomCallsOnServersAsInMemory(t *testing.T) {
 	for _, name := range serverNames {
 		t.Run(name, func(t *testing.T) {
 			s := needServer(t, name)
-			// Each text names a call, or an option or key with its value, that is left out.
+			// Each text names something that is left out: a call, an option with its value, or a
+			// key.
 			skips := []string{`bad key "a//b"`, `bad key "/a"`, `bad key "a/"`}
 			if name == "minio" {
 				skips = append(skips, "ListPage", // repeats common prefixes from page to page

@@ -23,8 +23,9 @@ func inDirectoryBucket(c *Config) {
 	c.Region = "us-east-1"
 }
 
-// List of a directory bucket fails without WithAnyOrder, because its server lists in no order. The server
-// takes only prefixes that end in a slash, and the engine leaves out entries with another prefix.
+// List of a directory bucket fails without WithAnyOrder, because the server lists keys in no order.
+// The server accepts only prefixes that end in a slash. For other prefixes, the engine leaves out
+// the entries that do not match.
 func TestListDirectoryBucket(t *testing.T) {
 	// The server opens a session, and then sends two pages.
 	server := newStandIn(t, session,

@@ -29,9 +29,9 @@ import (
 
 const leastPart = 64 << 10 // of an upload, in the servers of these tests
 
-// The conformance suite passes although the server first sends the temporary errors that Amazon documents. Each
-// bucket also has an object and an upload of another program. Their key has a control character, which makes a page
-// of a listing unreadable.
+// The conformance suite passes although the server first sends the temporary errors that Amazon
+// documents. Each bucket also has an object and an upload that another program made. Both have a
+// key with a control character, which makes a page of a listing unreadable.
 func TestFurtherConformanceWithAmazonsTransientAnswers(t *testing.T) {
 	testserver.Further(t) // skips this long test in a plain "go test"
 
@@ -63,7 +63,8 @@ func TestFurtherConformanceWithAmazonsTransientAnswers(t *testing.T) {
 func TestFurtherConformanceOverTLSWithoutDecrypt(t *testing.T) {
 	testserver.Further(t) // skips this long test in a plain "go test"
 
-	// errorServer first sends the transient errors that Amazon documents. A TLS server is before it.
+	// errorServer first sends the transient errors that Amazon documents. Requests reach it through
+	// a TLS server.
 	server, errorServer := startAnsweringServer(t, "aws", documented.Amazon, documented.WithoutDecrypt)
 	front := httptest.NewTLSServer(errorServer)
 	t.Cleanup(front.Close)
@@ -94,8 +95,8 @@ func withoutSignatures(d driver.Driver) driver.Driver {
 	return profiled.WithProfile(profile)
 }
 
-// rarelyRequested has the kinds of requests that the suite makes so rarely that it does not get all
-// of their transient errors.
+// rarelyRequested has kinds of requests that the suite makes only rarely, so it does not get all of
+// their transient errors.
 var rarelyRequested = []string{"POST restore", "PUT retention"}
 
 // withoutChecksums has the cases that need the checksum of an object from HEAD.
@@ -105,18 +106,18 @@ var withoutChecksums = map[string]string{
 	"the CRC32C is kept with the object": "Attrs does not have it",
 }
 
-// A role that may encrypt with the bucket's KMS key, but not decrypt, can upload whole objects. Download and Copy
-// fail with PermissionDenied. Uploads in parts fail, too, because S3 has to decrypt the key of the earlier parts to
-// encrypt the next one.
+// A role may encrypt with the bucket's KMS key, but not decrypt. With this role, uploads of whole
+// objects succeed, and Download and Copy fail with PermissionDenied. Uploads in parts fail, too,
+// because S3 has to decrypt the key of the earlier parts to encrypt the next one.
 func TestKMSRoleWithoutDecrypt(t *testing.T) {
-	// The server refuses what S3 refuses to such a role. It sends no other errors.
+	// The server sends such a role the refusals of S3. It sends no other errors.
 	server, _ := startAnsweringServer(t, "aws", nil, documented.DeniedDecrypt)
 	b := engine.New(withSmallParts(server.driver(t, server.bucket(t, false))))
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 	ctx := t.Context()
 	text := strings.Repeat("x", 3*leastPart)
 
-	// What needs no decryption succeeds.
+	// A call that needs no decryption succeeds.
 	_, err := b.Upload(ctx, "a", strings.NewReader(text))
 	require.NoError(t, err)
 	exists, err := b.Exists(ctx, "a")
@@ -194,7 +195,7 @@ func TestListUnescapedForeignKey(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, page.Entries, 1)
 
-	// The only upload in progress, if any is listed, is that of the other program.
+	// A listing of uploads has at most one upload: that of the other program.
 	for upload, err := range storage.ListUploads(t.Context(), b) {
 		require.NoError(t, err)
 		require.True(t, documented.IsForeign(upload.Key), upload.Key)
@@ -268,8 +269,9 @@ var underRetention = map[string]string{
 	"a copy does not take the locks of its source":                     lockedByBucket,
 }
 
-// The conformance suite passes although servers of other providers first send the transient errors that their
-// providers document. Each server also differs from that of Amazon as the provider documents.
+// The conformance suite passes on servers that behave like those of other providers. Each server
+// differs from Amazon's as its provider documents. It first sends the transient errors that the
+// provider documents.
 func TestFurtherConformanceWithTransientAnswersOfKin(t *testing.T) {
 	testserver.Further(t)
 	tests := []struct {
@@ -314,7 +316,7 @@ func TestFurtherConformanceWithTransientAnswersOfKin(t *testing.T) {
 				storagetest.SkipRules("the answers of Amazon test the engine", "W8", "W13"))
 			requireConformance(t, server, layer, opts...)
 
-			// The listings had the entries, and each transient error was given.
+			// The listings had the entries, and the server has sent each transient error.
 			foreign.requireSeen(t, tt.profile)
 			errorServer.RequireAllGiven(t)
 		})
@@ -322,8 +324,8 @@ func TestFurtherConformanceWithTransientAnswersOfKin(t *testing.T) {
 }
 
 // startAnsweringServer starts a server with the rules of Amazon and of an account of the given
-// kinds. Requests reach it through a second server, which first sends transient errors. It returns
-// both.
+// kinds. Requests reach it through a second server, which first sends transient errors. The
+// function returns both servers.
 func startAnsweringServer(
 	t *testing.T, name string, answers []documented.Answer, kinds ...documented.Behavior,
 ) (*testServer, *documented.Server) {
@@ -351,7 +353,7 @@ func startAnsweringServer(
 	return s, answering
 }
 
-// withSmallParts returns d with parts of leastPart bytes.
+// withSmallParts returns a driver over d that accepts parts of leastPart bytes.
 func withSmallParts(d driver.Driver) driver.Driver { return smallParts{Driver: d, least: leastPart} }
 
 // A foreignEntries is an object and an upload of another program in each bucket of a server. It counts how often
@@ -361,7 +363,7 @@ type foreignEntries struct {
 	objects, versions, uploads atomic.Int64
 }
 
-// The method in reports whether a bucket has the foreign entries.
+// The method in reports whether a bucket has the foreign object and upload.
 func (f *foreignEntries) in(bucket string) bool {
 	_, ok := f.buckets.Load(bucket)
 	return ok
@@ -376,15 +378,17 @@ func (f *foreignEntries) addTo(s *testServer) {
 			Bucket: &bucket,
 			Key:    aws.String(documented.ForeignKey),
 		})
-		// The response has the key, which is not valid XML.
+		// Parsing the response fails, because it has the key, whose control character is not valid
+		// in XML.
 		syntaxErr := new(xml.SyntaxError)
 		require.ErrorAs(t, err, &syntaxErr)
 		create(t, bucket)
 	}
 }
 
-// requireSeen requires that listings of this server contained the foreign entries. It leaves out listings that this
-// kind of server does not have: the test for versitygw adds no object, and R2 has no versions.
+// requireSeen requires that listings of this server contained the foreign entries. Two kinds of
+// listings are not checked: those with objects on versitygw, because its test adds no object, and
+// those with versions on R2, which has none.
 func (f *foreignEntries) requireSeen(t *testing.T, server string) {
 	t.Helper()
 	runsOneCase := strings.Contains(flag.Lookup("test.run").Value.String(), "/")
@@ -409,7 +413,7 @@ type withoutForeign struct {
 	foreign *foreignEntries
 }
 
-// ListUploads lists without the uploads of another program, which it counts.
+// ListUploads counts the uploads of another program, and leaves them out.
 func (d withoutForeign) ListUploads(
 	ctx context.Context, r *driver.ListUploadsRequest,
 ) (*driver.UploadPage, error) {
@@ -433,7 +437,7 @@ func (d withoutForeign) List(ctx context.Context, r *driver.ListRequest) (*stora
 	return page, nil
 }
 
-// ListVersions lists without the objects of another program, which it counts.
+// ListVersions counts the objects of another program, and leaves them out.
 func (d withoutForeign) ListVersions(
 	ctx context.Context, r *driver.ListRequest,
 ) (*driver.VersionPage, error) {
@@ -446,7 +450,7 @@ func (d withoutForeign) ListVersions(
 	return page, nil
 }
 
-// countForeign reports whether a key is foreign. If it is, it is counted.
+// countForeign reports whether a key is that of the other program. If so, it adds one to the count.
 func countForeign(key string, count *atomic.Int64) bool {
 	if !documented.IsForeign(key) {
 		return false

@@ -40,9 +40,10 @@ const (
 	replicationHeader = "X-Amz-Replication-Status"
 )
 
-// Two keys of Ceph's tests of S3's interface, each with its MD5, in base64. They are in the file
-// s3tests/functional/test_s3.py of ceph/s3-tests: the first one in test_encryption_sse_c_present,
-// both in test_encryption_sse_c_other_key. Amazon's own pages have no complete pair.
+// customerKeys are two keys of Ceph's tests of S3's interface, each with its MD5, in base64. They
+// are in the file s3tests/functional/test_s3.py of ceph/s3-tests. The test
+// test_encryption_sse_c_present has the first one, test_encryption_sse_c_other_key has both.
+// Amazon's own pages have no complete pair.
 var customerKeys = [2]struct{ key, md5 string }{
 	{key: "pO3upElrwuEXSoFwCfnZPdSsmt/xWeFa0N9KgDijwVs=", md5: "DWygnHRtgiJ77HCm+1rvHw=="},
 	{key: "6b+WOZ1T3cqZMxgThRcXAQBrS5mXKdDUphvpxptl9/4=", md5: "arxBvwY2V4SiOne6yppVPQ=="},
@@ -66,7 +67,8 @@ func customerHeaders(prefix string, i int) map[string]string {
 	}
 }
 
-// customerPrefix begins the headers of a customer's key, sourceCustomerPrefix those of the key of a source.
+// The headers of a customer's key begin with customerPrefix. Those of the key of a source begin
+// with sourceCustomerPrefix.
 const (
 	customerPrefix       = sseHeader + "-Customer"
 	sourceCustomerPrefix = "X-Amz-Copy-Source-Server-Side-Encryption-Customer"
@@ -91,15 +93,15 @@ func xmlReply(body string) reply {
 	}
 }
 
-// An encryptedCall is one kind of request, with its options.
+// An encryptedCall is a call that sends one kind of request, with its options.
 type encryptedCall struct {
 	reply  reply
 	do     func(ctx context.Context, d *objectDriver, native []any) error
 	writes bool // it begins to store an object: only then SSE-KMS is named
 }
 
-// encryptedCalls returns a call of each kind that may have options of encryption, by the name of its
-// request.
+// encryptedCalls returns a call for each kind of request that may have encryption options. The keys
+// are the names of the requests.
 func encryptedCalls() map[string]encryptedCall {
 	source := func(d *objectDriver, native []any) driver.ObjectRef {
 		return driver.ObjectRef{
@@ -241,13 +243,14 @@ func newTLSStandIn(t *testing.T) (*standIn, *objectDriver) {
 
 // WithCustomerKey sends the key in signed headers with each request that needs it.
 func TestWithCustomerKeyRequests(t *testing.T) {
-	// Each key of this list belongs to the headers of customerHeaders with the same index.
+	// Run the test with each key of customerKeys. The headers of customerHeaders with the same
+	// index belong to it.
 	for i := range customerKeys {
 		key := customerkey.New("WithCustomerKey", newRawKey(t, i))
 		server, d := newTLSStandIn(t)
 		require.NoError(t, d.bucket.checkNative(key))
 
-		// encryptedCalls has a call of each kind that needs the key.
+		// encryptedCalls has a call for each kind of request that needs the key.
 		for name, call := range encryptedCalls() {
 			server.Respond(withLength(call.reply))
 			require.NoError(t, call.do(t.Context(), d, []any{key}), name)
@@ -289,20 +292,21 @@ func TestWithSourceCustomerKeyRequests(t *testing.T) {
 
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// A copy in one request.
+			// The copy is one request.
 			server.Respond(xmlReply(`<CopyObjectResult><ETag>"1"</ETag></CopyObjectResult>`))
 			_, err := d.Copy(t.Context(), &driver.CopyRequest{Source: source, Key: "k", Native: tt.native})
 			require.NoError(t, err)
 			require.Equal(t, tt.want, sseHeaders(server.Last(t).Header), "CopyObject")
 
-			// A copy in parts, of which this is part 1.
+			// The copy is in parts. This request copies part 1.
 			server.Respond(xmlReply(`<CopyPartResult><ETag>"1"</ETag></CopyPartResult>`))
 			part := copyRange{source: source, size: 10}
 			_, err = d.copier.uploadPartCopy(t.Context(), "k", "u", 1, part, tt.native)
 			require.NoError(t, err)
 			require.Equal(t, tt.want, sseHeaders(server.Last(t).Header), "UploadPartCopy")
 
-			// A read of the source sends the source's key in the headers that a read of any object uses.
+			// A read of the source sends the source's key in the usual headers for reads of an
+			// object.
 			server.Respond(withLength(reply{Body: "hello"}))
 			_, err = d.copier.sourceAttrs(t.Context(), source)
 			require.NoError(t, err)
@@ -441,7 +445,8 @@ func TestWithCustomerKeyProfiles(t *testing.T) {
 	}
 }
 
-// An encryption option with an invalid value, or for a server that lacks it, fails before a request is sent.
+// An encryption option fails before a request is sent if its value is invalid or the server lacks
+// the option.
 func TestEncryptionOptionsRefused(t *testing.T) {
 	key := make([]byte, 32)
 	tlsServer := &standIn{wiretest.NewTLSServer(t)}
@@ -588,8 +593,8 @@ func TestEncryptionOptionsRefused(t *testing.T) {
 	}
 }
 
-// NewDriver refuses encryption options and an owner of a Config that are malformed, or that the server
-// ignores.
+// NewDriver refuses a Config whose encryption options or expected bucket owner are malformed, or
+// are ignored by the server.
 func TestConfigChecksItsEncryption(t *testing.T) {
 	tests := []struct {
 		name    string

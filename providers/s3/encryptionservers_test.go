@@ -82,8 +82,8 @@ func trustCertificate(t *testing.T, certificate *x509.Certificate) {
 	t.Setenv("AWS_CA_BUNDLE", certificateFile(t, certificate))
 }
 
-// runOverTLS runs a test four times: with MinIO and with an s3server, by the raw client and by the
-// SDK. The client is nil in the Config of the raw client.
+// runOverTLS runs a test four times: with MinIO and with an s3server, and on each of them with the
+// raw client and with the SDK. For the raw client, the Config has no HTTP client.
 func runOverTLS(t *testing.T, test func(t *testing.T, s *testServer, c s3.Config)) {
 	servers := []struct {
 		name  string
@@ -130,7 +130,7 @@ func openBucket(t *testing.T, c s3.Config) storage.Bucket {
 	return b
 }
 
-// customerKeyOf returns a key of 32 bytes c.
+// customerKeyOf returns a key that consists of 32 times the byte c.
 func customerKeyOf(c byte) []byte { return bytes.Repeat([]byte{c}, 32) }
 
 // An object with a customer's key, uploaded whole, in parts or as a stream, can be read with that key only.
@@ -166,15 +166,15 @@ func TestWithCustomerKeyObjects(t *testing.T) {
 				_, err = b.Attrs(ctx, name, key)
 				require.NoError(t, err)
 
-				// Read it without the key, and with another one.
+				// Read it without a key, and with another one.
 				requireKeyNeeded(t, b, name, otherKey)
 			}
 		}
 	})
 }
 
-// requireKeyNeeded requires that the object name can be read neither without its customer's key nor with
-// otherKey, and that the errors of Attrs say why.
+// requireKeyNeeded requires that reads of the object name fail without a customer's key, and with
+// otherKey. The errors of Attrs must say why.
 func requireKeyNeeded(t *testing.T, b storage.Bucket, name string, otherKey s3.CustomerKeyOption) {
 	t.Helper()
 	for _, opts := range [][]storage.DownloadOption{nil, {otherKey}} {
@@ -261,15 +261,16 @@ func TestWithCustomerKeyCopies(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, small, got)
 
-		// The server joins the sources, of which only the last one may be smaller than a part. The result has another
-		// key than the sources.
+		// The server joins the two sources. Only the last source may be smaller than a part. The
+		// result has another key than the sources.
 		_, err = storage.Compose(ctx, b, "joined", []string{"large", "small"}, sourceKey, otherKey)
 		require.NoError(t, err)
 		got, _, err = storage.ReadAll(ctx, b, "joined", otherKey)
 		require.NoError(t, err)
 		require.True(t, bytes.Equal(slices.Concat(large, small), got))
 
-		// In this order, the server cannot join them, so their content passes through this process. The result has no key.
+		// The server cannot join the sources in this order, so their content passes through this
+		// process. The result has no key.
 		_, err = storage.Compose(ctx, b, "streamed", []string{"small", "large"}, sourceKey)
 		require.NoError(t, err)
 		got, _, err = storage.ReadAll(ctx, b, "streamed")
@@ -293,7 +294,8 @@ func TestWithCustomerKeySignedURLs(t *testing.T) {
 		b := openBucket(t, c)
 		client := newTrustingClient(t, os.Getenv("AWS_CA_BUNDLE"))
 
-		// A client uploads the object by a URL, with the headers that belong to the URL.
+		// A client uploads the object by a signed URL, and sends the headers that belong to the
+		// URL.
 		const content = "hello"
 		signedURL, err := b.SignedUploadURL(t.Context(), "signed", key, storage.WithSize(int64(len(content))))
 		require.NoError(t, err)
@@ -420,8 +422,9 @@ func TestRestoreWithCustomerKey(t *testing.T) {
 	require.NoError(t, storage.SetTags(t.Context(), b, "k", map[string]string{"a": "b"}), "tags must need no key")
 }
 
-// runWithKMS runs a test four times: with MinIO and with an s3server that have a KMS, by the raw client and by
-// the SDK. key is a key of the KMS, and shownKey is how attributes show it.
+// runWithKMS runs a test four times: with MinIO and with an s3server that have a KMS, and on each
+// of them with the raw client and with the SDK. key is a key of the KMS, and shownKey is how
+// attributes show it.
 func runWithKMS(t *testing.T, test func(t *testing.T, c s3.Config, key, shownKey string)) {
 	const arn = "arn:aws:kms:us-east-1:123456789012:key/1"
 	for _, client := range []string{"by the raw client", "by the SDK"} {
@@ -569,7 +572,7 @@ func TestBeginUploadWithCustomerKey(t *testing.T) {
 			require.ErrorIs(t, err, storage.InvalidArgument)
 		}
 
-		// With the key, it gets its first part, and is completed.
+		// With the key, the upload gets its first part, and is completed.
 		continued, err := storage.ContinueUpload(t.Context(), b, upload.Token(), key)
 		require.NoError(t, err)
 		_, err = continued.PutPart(t.Context(), 1, bytes.NewReader(content[:partSize]))
@@ -578,7 +581,7 @@ func TestBeginUploadWithCustomerKey(t *testing.T) {
 		require.NoError(t, err)
 		require.EqualValues(t, len(content), attrs.Size)
 
-		// A second completion finds the object by a HEAD with the key.
+		// A second call of Complete finds the object by a HEAD with the key.
 		_, err = upload.Complete(t.Context())
 		require.NoError(t, err)
 		got, _, err := storage.ReadAll(t.Context(), b, "k", key)

@@ -34,7 +34,8 @@ func legacyResolver(endpoint aws.Endpoint, err error) *aws.Config {
 // amazonsOwn is the endpoint that Amazon's own resolver returns.
 var amazonsOwn = aws.Endpoint{URL: "https://s3.eu-north-1.amazonaws.com"}
 
-// A customResolver is a resolver of the current kind that sends requests elsewhere.
+// A customResolver is a resolver with the interface that the SDK uses now. It sends requests
+// elsewhere.
 type customResolver struct{ awss3.EndpointResolverV2 }
 
 // ResolveEndpoint returns an endpoint of the server 127.0.0.1, in place of Amazon's.
@@ -201,7 +202,7 @@ func TestSignedURLsHaveTheHostOfRequests(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "PUT /photos/k", server.Last(t).Call())
 
-	// A signed URL for the same key.
+	// Sign signs a URL for the same key.
 	signedURL, err := d.Sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
 		r.Key = "k"
 	}))

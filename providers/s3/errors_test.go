@@ -234,8 +234,8 @@ func TestErrorCodes(t *testing.T) {
 	}
 }
 
-// Put fails with Internal if the server has no space left, and without OutcomeUnknown, because
-// nothing was stored.
+// If the server has no space left, Put fails with Internal. It does not fail with OutcomeUnknown,
+// because nothing was stored.
 func TestErrorOfFullStore(t *testing.T) {
 	d := newStandIn(t, errorReply(507, "XMinioStorageFull", "")).openDriver(t, "aws")
 	_, err := d.Put(t.Context(), wiretest.Put("k", "hello"))
@@ -253,8 +253,8 @@ func TestErrorHasTheRequestID(t *testing.T) {
 	require.Equal(t, "R1", e.RequestID)
 }
 
-// If a request gets no response, the error of the call has the reason, such as a canceled context or a
-// missing host, and the Code that fits it.
+// If a request gets no response, the error of the call contains the reason, such as a canceled
+// context or a missing host. It has the Code that fits the reason.
 func TestErrorsWithoutAResponse(t *testing.T) {
 	t.Run("canceled", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -291,7 +291,7 @@ func TestErrorsWithoutAResponse(t *testing.T) {
 	})
 }
 
-// A failingBody is a body of five bytes that cannot be read.
+// A failingBody is a body of five bytes. Reading it fails.
 type failingBody struct{ err error }
 
 func (b failingBody) Read([]byte) (int, error) { return 0, b.err }
@@ -304,7 +304,7 @@ func (b failingBody) Seek(offset int64, whence int) (int64, error) {
 	return offset, nil
 }
 
-// The outcome of a write that is canceled after its request was sent is unknown.
+// If a write is canceled after its request was sent, its outcome is unknown.
 func TestPutCanceledOutcomeUnknown(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -318,8 +318,8 @@ func TestPutCanceledOutcomeUnknown(t *testing.T) {
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
 }
 
-// Attrs fails with Unavailable, and not RateLimited, after a 503 without an error code of S3, as a
-// gateway sends it.
+// If a gateway answers with 503 and without an error code of S3, Attrs fails with Unavailable, and
+// not with RateLimited.
 func TestErrorOfGateway503(t *testing.T) {
 	server := newStandIn(t, reply{Status: http.StatusServiceUnavailable})
 	bucket := engine.New(server.openDriver(t, "aws"), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))

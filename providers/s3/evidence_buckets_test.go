@@ -81,8 +81,8 @@ var bucketCalls = map[string]func(t *testing.T, s *serviceDriver) error{
 	},
 }
 
-// Each call of a Service fails with Unavailable if a proxy answers with a web page, even one with a
-// header of the S3 protocol.
+// Each call of a Service fails with Unavailable if a proxy answers with a web page. The page may
+// even have a header of the S3 protocol.
 func TestServiceRefusesWebPage(t *testing.T) {
 	pages := map[string]portal{
 		"login page": {
@@ -106,7 +106,7 @@ func TestServiceRefusesWebPage(t *testing.T) {
 	}
 }
 
-// requireServiceRefuses requires that each call of a service fails if the portal answers.
+// requireServiceRefuses requires that each call of a service fails if the portal answers it.
 func requireServiceRefuses(t *testing.T, page portal) {
 	t.Helper()
 	for name, call := range bucketCalls {
@@ -162,8 +162,9 @@ func TestListPartsRefusesWebPage(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unavailable)
 }
 
-// MinIO sends X-Amz-Request-Id with every response. Delete fails with Unavailable for a 204 without it, which may
-// come from a captive portal (the login page of a network) instead of the server.
+// MinIO sends X-Amz-Request-Id with every response. Delete fails with Unavailable for a 204 without
+// this header. Such a response may come from a captive portal (the login page of a network) instead
+// of the server.
 func TestDeleteRefusesPortal204(t *testing.T) {
 	remove := func(t *testing.T, header map[string]string) error {
 		server := newStandIn(t, reply{Status: http.StatusNoContent, Header: header})
