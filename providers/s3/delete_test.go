@@ -328,8 +328,8 @@ func TestDeleteBatchWithContentMD5(t *testing.T) {
 	}
 }
 
-// DeleteBatch sends a request of its own for each key with a control character or with a condition,
-// because such a key does not fit into a batch.
+// A key with a control character or with a condition does not fit into a batch. DeleteBatch sends a
+// request of its own for each such key.
 func TestDeleteBatchDeletesSomeObjectsOneByOne(t *testing.T) {
 	server := newStandIn(t, reply{Body: removedAll})
 	errs := server.openDriver(t, "aws").DeleteBatch(t.Context(), []driver.DeleteRequest{

@@ -422,9 +422,8 @@ func TestRestoreWithCustomerKey(t *testing.T) {
 	require.NoError(t, storage.SetTags(t.Context(), b, "k", map[string]string{"a": "b"}), "tags must need no key")
 }
 
-// runWithKMS runs a test four times: with MinIO and with an s3server that have a KMS, and on each
-// of them with the raw client and with the SDK. key is a key of the KMS, and shownKey is how
-// attributes show it.
+// runWithKMS runs a test with MinIO and with an s3server that have a KMS: on each of them with the
+// raw client, and with the SDK. key is a key of the KMS, and shownKey is how attributes show it.
 func runWithKMS(t *testing.T, test func(t *testing.T, c s3.Config, key, shownKey string)) {
 	const arn = "arn:aws:kms:us-east-1:123456789012:key/1"
 	for _, client := range []string{"by the raw client", "by the SDK"} {

@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// An evidenceCall is one call to the driver. If the call is a write, and its response may come from another server, its
-// outcome is unknown.
+// An evidenceCall is one call to the driver. If a write gets a response that may come from another
+// server, its outcome is unknown.
 type evidenceCall struct {
 	name        string
 	isWrite     bool
@@ -166,8 +166,8 @@ var evidenceCalls = []evidenceCall{
 	},
 }
 
-// Each call fails with Unavailable if the response has status 200 and no sign of S3, such as the
-// login page of a network. The outcome of a write is then unknown.
+// Each call fails with Unavailable if the response has status 200 and no sign of S3. The login page
+// of a network is such a response. The outcome of a write is then unknown.
 func TestResponseWithoutEvidence(t *testing.T) {
 	for name, response := range responsesWithoutEvidence {
 		for _, call := range evidenceCalls {
@@ -178,8 +178,9 @@ func TestResponseWithoutEvidence(t *testing.T) {
 	}
 }
 
-// A call also fails if the response has a header of S3 and the document of another protocol. Calls for which servers
-// may send any document accept it: the content of an object, for example, may be one.
+// A call also fails if the response has a header of S3, but the document of another protocol. Calls
+// for which servers may send any document are left out: the content of an object, for example, can
+// be any document.
 func TestResponseWithAnotherDocument(t *testing.T) {
 	response := reply{
 		Header: map[string]string{"X-Amz-Request-Id": "R1"},

@@ -15,8 +15,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// Credentials come from the environment, as for Amazon's tools. A compatible server has an
-// endpoint, and a profile says what it enforces. The address of this bucket is
+// Credentials come from the environment, as for Amazon's tools. A server other than Amazon's needs
+// an endpoint, and a profile says which rules it enforces. The address of this bucket is
 // s3://photos?endpoint=https://0123abcd.r2.cloudflarestorage.com.
 func ExampleOpen() {
 	ctx := context.Background()
@@ -54,7 +54,7 @@ func ExampleOpen_withAKMSKey() {
 	fmt.Println(attrs.Encryption.KeyID)
 }
 
-// Every read needs the key that the object was written with.
+// Every read of the object needs the key with which the object was written.
 func ExampleWithCustomerKey() {
 	ctx := context.Background()
 	bucket, err := s3.Open(ctx, s3.Config{Bucket: "invoices", Region: "eu-west-1"})
@@ -73,7 +73,7 @@ func ExampleWithCustomerKey() {
 	fmt.Println(len(content), err)
 }
 
-// A function sets what the library has no option for.
+// A function changes the request of an upload. It sets a field for which the library has no option.
 func ExampleWithRequest() {
 	ctx := context.Background()
 	bucket, err := s3.Open(ctx, s3.Config{Bucket: "site", Region: "eu-west-1"})
@@ -87,7 +87,7 @@ func ExampleWithRequest() {
 	fmt.Println(err)
 }
 
-// With storage.AttrsAs you read the response of S3 itself, which has more than Attrs.
+// storage.AttrsAs returns the response of S3 itself, which has more fields than Attrs.
 func Example_nativeAttrs() {
 	ctx := context.Background()
 	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}})

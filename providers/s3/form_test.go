@@ -41,8 +41,8 @@ func policyOf(t *testing.T, form *storage.SignedForm) (expiration string, condit
 	return policy.Expiration, policy.Conditions
 }
 
-// The policy of a form has a condition for each field, the bucket and the size, so that a browser
-// can change none of them.
+// The policy of a form has conditions for each field, for the bucket and for the size, so that a
+// browser can change none of them.
 func TestSignedUploadFormPolicy(t *testing.T) {
 	const key = "caf\u00e9/\U0001f600 $<a>&\".txt"
 	d := mustOpen(t, Config{AWS: &aws.Config{Credentials: expiring{}, Region: "eu-west-1"}})
@@ -87,7 +87,7 @@ func TestSignedUploadFormPolicy(t *testing.T) {
 	require.Len(t, conditions, len(want)+len(conditionsWithoutField))
 }
 
-// A form expires with its credentials, here after one minute.
+// A form expires with its credentials. Here, this is after one minute.
 func TestSignedUploadFormExpires(t *testing.T) {
 	d := mustOpen(t, Config{
 		AWS: &aws.Config{Credentials: expiring{now.Add(time.Minute)}, Region: "eu-west-1"},
@@ -99,7 +99,7 @@ func TestSignedUploadFormExpires(t *testing.T) {
 	require.Equal(t, "2026-03-04T05:07:07.000Z", expiration)
 }
 
-// The URL of a form begins with the base URL for signing, if there is one, or else with the
+// The URL of a form begins with the base URL for signing. Without such a URL, it begins with the
 // endpoint.
 func TestSignedUploadFormBaseURL(t *testing.T) {
 	tests := []struct {
@@ -175,8 +175,8 @@ func TestSignedUploadFormAnonymous(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
-// SignedUploadForm escapes a dollar sign in a value of the policy, the signed JSON in the form, because
-// it would begin a variable there.
+// The policy is the signed JSON in a form. SignedUploadForm escapes a dollar sign in a value of the
+// policy, because the sign would begin a variable there.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html#PolicyCharacterEscaping
 func TestSignedUploadFormEscapesDollar(t *testing.T) {
 	const disposition = `inline; filename="$5.txt"`
@@ -191,7 +191,7 @@ func TestSignedUploadFormEscapesDollar(t *testing.T) {
 	_, conditions := policyOf(t, form)
 	require.Contains(t, conditions, any([]any{"eq", "$Content-Disposition", disposition}))
 
-	// The text of the policy has the dollar sign of the value only as \u0024.
+	// The text of the policy has the dollar sign of the value only in the escaped form, as \u0024.
 	document, err := base64.StdEncoding.DecodeString(form.Fields["Policy"])
 	require.NoError(t, err)
 	require.NotContains(t, string(document), "$5")

@@ -17,7 +17,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// Get sends one request, whose range, condition and version are those of the call.
+// Get sends one request. Its range, condition and version are those of the call.
 func TestGetRequest(t *testing.T) {
 	tests := []struct {
 		name       string
@@ -143,8 +143,8 @@ func TestGetResponse(t *testing.T) {
 	require.Equal(t, want, attrs)
 }
 
-// Get of a range returns the size of the whole object. If the response is not the requested range, Get
-// fails with Internal.
+// Get of a range returns the size of the whole object. If the response has another range than the
+// requested one, Get fails with Internal.
 func TestGetOfARange(t *testing.T) {
 	tests := []struct {
 		name         string
@@ -259,8 +259,8 @@ func (d *objectDriver) getAttrs(ctx context.Context, r *driver.GetRequest) (*sto
 	return attrs, body.Close()
 }
 
-// Get and Head fail with Internal if the response has no Content-Length. Get of a range succeeds if the
-// response has the size of the object in its Content-Range.
+// Get and Head fail with Internal if the response has no Content-Length. Get of a range succeeds
+// without it if the Content-Range of the response has the size of the object.
 func TestGetWithoutLength(t *testing.T) {
 	tests := []struct {
 		name     string
@@ -315,8 +315,8 @@ func TestGetWithoutLength(t *testing.T) {
 	}
 }
 
-// Head leaves Attrs.CRC32C unknown if the checksum is malformed, or is one of the checksums of
-// parts.
+// Head leaves Attrs.CRC32C unknown if the checksum is malformed, or was computed from the checksums
+// of parts.
 func TestHeadIgnoresPartChecksums(t *testing.T) {
 	for name, header := range map[string]map[string]string{
 		"a checksum of checksums": {
@@ -335,8 +335,9 @@ func TestHeadIgnoresPartChecksums(t *testing.T) {
 	}
 }
 
-// A read tells a missing object from a missing bucket. The response to a HEAD has no body, so the driver learns the
-// reason by a HEAD of the bucket. A missing version is ObjectNotFound.
+// A read that finds nothing says whether the object or the bucket is missing. The response to a
+// HEAD has no body, so the driver learns this by a HEAD of the bucket. If a version is missing, the
+// error is ObjectNotFound.
 func TestGetMissing(t *testing.T) {
 	deleteMarker := map[string]string{"X-Amz-Delete-Marker": "true"}
 	tests := []struct {
@@ -470,7 +471,8 @@ type storeWithoutDecrypt struct {
 	isThrottled bool     // the next HEAD that does not ask for the checksum fails with 503
 }
 
-// What a storeWithoutDecrypt records of a HEAD that asks for the checksum, and of one that does not.
+// A storeWithoutDecrypt records these texts for a HEAD that asks for the checksum, and for one that
+// does not.
 const (
 	headWithChecksum    = "HEAD ENABLED"
 	headWithoutChecksum = "HEAD "
@@ -506,8 +508,9 @@ func (s *storeWithoutDecrypt) open(t *testing.T) storage.Bucket {
 	return engine.New(mustOpen(t, Config{HTTPClient: &http.Client{Transport: s}}))
 }
 
-// S3 refuses a HEAD that asks for checksums if the role may not decrypt. The driver then repeats the HEAD without
-// asking for checksums. If that succeeds, it asks for none until checksumsRemembered has passed.
+// S3 refuses a HEAD that asks for checksums if the role may not decrypt. The driver then repeats
+// the HEAD without asking for checksums. If the second HEAD succeeds, the driver asks for no
+// checksums until checksumsRemembered has passed.
 func TestAttrsWithoutThePermissionToDecrypt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &storeWithoutDecrypt{}
@@ -523,7 +526,7 @@ func TestAttrsWithoutThePermissionToDecrypt(t *testing.T) {
 		requireExists()
 		require.Equal(t, []string{headWithChecksum, headWithoutChecksum, headWithoutChecksum}, store.requests)
 
-		// A later call asks again.
+		// A call after checksumsRemembered asks for the checksums again.
 		time.Sleep(checksumsRemembered)
 		store.requests = nil
 		requireExists()
@@ -531,7 +534,8 @@ func TestAttrsWithoutThePermissionToDecrypt(t *testing.T) {
 	})
 }
 
-// A refusal of both HEADs has another reason than the checksum, so the next call asks for it again.
+// If S3 refuses both HEADs, the reason is not the checksum. So the next call asks for the checksum
+// again.
 func TestAttrsRefusedWithAndWithoutChecksum(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &storeWithoutDecrypt{}
@@ -558,9 +562,9 @@ func TestAttrsThrottledWithoutChecksum(t *testing.T) {
 	})
 }
 
-// If a HEAD with a session token fails with status 400, the driver sends a GET. Its response has a body, which reports
-// whether the token has expired. https://github.com/aws/aws-sdk-js/issues/2219,
-// snowflakedb/snowflake-connector-python#30.
+// If a HEAD with a session token fails with status 400, the driver sends a GET. The response to the
+// GET has a body, which reports whether the token has expired.
+// https://github.com/aws/aws-sdk-js/issues/2219, snowflakedb/snowflake-connector-python#30.
 func TestAttrsAfterTheEndOfASession(t *testing.T) {
 	headAndGet := []string{"HEAD /photos/k", "GET /photos/k?x-id=GetObject"}
 	expired := errorReply(400, "ExpiredToken", "The provided token has expired.")

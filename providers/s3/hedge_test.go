@@ -16,8 +16,8 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// Reads with WithHedgedReads, which sends a second request if the first one is slow, need at most 5 percent
-// more requests, and usually do not wait for a server that stalls one in fifty responses.
+// WithHedgedReads sends a second request if the first one is slow. Reads then need at most 5
+// percent more requests. They usually do not wait for a server that stalls one in fifty responses.
 func TestHedgedReads(t *testing.T) {
 	const (
 		readers        = 8
@@ -44,7 +44,7 @@ func TestHedgedReads(t *testing.T) {
 	}
 	group.Wait()
 
-	// At most one read in twenty has a second request.
+	// The number of second requests is at most one in twenty reads.
 	require.LessOrEqual(t, handler.requests.Load(), int64(reads+reads/20))
 	require.Greater(t, handler.canceled.Load(), handler.waitedFor.Load(), "the second request must usually win")
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/hostile"
 )
 
-// knownHostileFailures are the rows that fail. There should be none.
+// knownHostileFailures has the cases that fail. There should be none.
 var knownHostileFailures = map[string]string{}
 
 // The driver survives servers that answer wrongly, slowly or without end. If the tests run without servers, only the
@@ -29,7 +29,8 @@ func TestHostileServers(t *testing.T) {
 	hostile.Run(t, store)
 }
 
-// With "make statuses", the driver sees every HTTP status. Other runs try only the usual ones.
+// With "make statuses", the driver gets responses with every HTTP status. Other runs try only the
+// usual statuses.
 func TestHostileStatuses(t *testing.T) {
 	testserver.Further(t)
 	hostile.RunStatuses(t, newHostileStore(t))
@@ -91,8 +92,8 @@ func newHostileStore(t *testing.T) hostile.Store {
 	}
 }
 
-// emptyPage returns a page without entries and with a token, if the request is for a listing. Otherwise it
-// returns "".
+// emptyPage returns the response to a request for a listing: a page without entries and with a
+// token. For other requests, it returns "".
 func emptyPage(r *http.Request, token string) (contentType, body string) {
 	if r.URL.Query().Get("list-type") != "2" {
 		return "", ""

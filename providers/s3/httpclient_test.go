@@ -73,8 +73,8 @@ func TestCABundle(t *testing.T) {
 	}
 }
 
-// NewDriver fails with InvalidArgument if the file of AWS_CA_BUNDLE has no certificates or does not
-// exist.
+// NewDriver fails with InvalidArgument if AWS_CA_BUNDLE names a file that has no certificates or
+// does not exist.
 func TestCABundleWithoutCertificates(t *testing.T) {
 	folder := t.TempDir()
 	empty := filepath.Join(folder, "empty.pem")
@@ -98,8 +98,9 @@ func TestCABundleWithoutCertificates(t *testing.T) {
 	}
 }
 
-// NewDriver parses the file of AWS_CA_BUNDLE only once in a process, because the many certificates of a system take
-// milliseconds. So a bucket that is opened later takes no more allocations if the file is large.
+// NewDriver parses the file of AWS_CA_BUNDLE only once in a process, because parsing the many
+// certificates of a system takes milliseconds. So drivers after the first one need no more
+// allocations with a large file than with a small one.
 func TestCABundleOfDefaultChain(t *testing.T) {
 	server := wiretest.NewTLSServer(t, withLength(reply{Header: map[string]string{"ETag": etag}}))
 	config := Config{Bucket: "photos", Endpoint: server.URL}
@@ -133,7 +134,8 @@ func setCABundle(t *testing.T, certificate *x509.Certificate, unused int) {
 	})
 }
 
-// allocationsOfNewDriver opens drivers with a configuration, and returns the allocations for each one after the first.
+// allocationsOfNewDriver opens several drivers with a configuration. It returns the number of
+// allocations for each driver after the first.
 func allocationsOfNewDriver(t *testing.T, c Config) float64 {
 	t.Helper()
 	openAndClose := func() {
@@ -166,8 +168,9 @@ func newUnusedCertificate(t *testing.T) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }
 
-// The driver sends requests by its raw client if the configuration has no HTTP client, or the SDK's default one. That
-// one may trust other certificates. With any other HTTP client, the driver sends requests by the SDK.
+// If the configuration has no HTTP client, or has the SDK's default one, the driver sends requests
+// by its raw client. The default one may trust other certificates. With any other HTTP client, the
+// driver sends requests by the SDK.
 func TestHTTPClientOfAConfiguration(t *testing.T) {
 	sdkDefault := awshttp.NewBuildableClient()
 	tests := []struct {
@@ -230,7 +233,7 @@ func TestHTTPClientOfAConfigurationKeepsSettings(t *testing.T) {
 			d := mustOpen(t, Config{AWS: &aws.Config{HTTPClient: chosen}})
 			require.False(t, usesRawClient(t, d))
 
-			// The SDK uses a copy of the client.
+			// The SDK uses a copy of the client with the same settings.
 			wrapped := d.account.client.Options().HTTPClient.(httpclient.Wrapped)
 			client := wrapped.Client.(*awshttp.BuildableClient)
 			require.Equal(t, chosen.GetTimeout(), client.GetTimeout())
@@ -253,7 +256,8 @@ func TestTLSOfAConfiguration(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// The hint of a certificate error tells an unknown authority from a certificate for another host.
+// The hint of a certificate error says whether the authority is unknown, or the certificate is for
+// another host.
 func TestCertificateErrorsHaveAHint(t *testing.T) {
 	server := wiretest.NewTLSServer(t, stored)
 	pool := x509.NewCertPool()

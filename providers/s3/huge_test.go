@@ -27,8 +27,8 @@ func TestUploadHugeStream(t *testing.T) {
 	wiretest.HugeStream(t, b, memory, 96)
 }
 
-// smallParts is a bucket whose parts may be smaller than 5 MiB, so that 10,000 parts are
-// not 50 GB.
+// smallParts is a driver whose parts may be smaller than 5 MiB. So the 10,000 parts of a test do
+// not take 50 GB.
 type smallParts struct {
 	driver.Driver
 	least int64
@@ -65,7 +65,7 @@ func TestUploadMaxParts(t *testing.T) {
 	require.Equal(t, int64(largest), attrs.Size)
 	require.Equal(t, maxParts, server.Count("UploadPart"))
 
-	// A byte more fails, and leaves no upload and no object.
+	// With a byte more, the upload fails, and leaves neither parts nor an object.
 	_, err = b.Upload(t.Context(), "more", &wiretest.Stream{Left: largest + 1}, storage.WithPartSize(partSize))
 	var e *storage.Error
 	require.True(t, errors.As(err, &e), "%v", err)
@@ -78,7 +78,7 @@ func TestUploadMaxParts(t *testing.T) {
 	require.False(t, exists)
 }
 
-// An unreadable is a file of a given size. Its bytes cannot be read.
+// An unreadable is a file of a given size. Reading its bytes fails.
 type unreadable struct{ *io.SectionReader }
 
 var errUnreadable = errors.New("unreadable")
@@ -93,8 +93,8 @@ type failingReaderAt struct{}
 
 func (failingReaderAt) ReadAt([]byte, int64) (int, error) { return 0, errUnreadable }
 
-// Upload begins to send 50 TB, the size that an object of Amazon S3 may have since December 2025. It refuses
-// more bytes than 10,000 parts of 5 GiB have, which is a bit more, before any request:
+// Upload begins to send 50 TB, the size that an object of Amazon S3 may have since December 2025.
+// 10,000 parts of 5 GiB have a bit more. Upload refuses still more bytes before it sends a request:
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html.
 func TestUploadLargestObject(t *testing.T) {
 	const largestOfAmazon = 50e12
@@ -112,7 +112,7 @@ func TestUploadLargestObject(t *testing.T) {
 	_, err = b.Upload(t.Context(), "a", newUnreadable(largestOfAmazon))
 	require.ErrorIs(t, err, errUnreadable, "the upload must begin to read the body")
 
-	// A byte more than all parts sends no request.
+	// For a byte more than all parts can have, no request is sent.
 	requests := server.Count("CreateMultipartUpload")
 	_, err = b.Upload(t.Context(), "a", newUnreadable(maxParts*maxPart+1))
 	require.ErrorIs(t, err, storage.TooLarge)

@@ -10,8 +10,9 @@ import (
 	"github.com/omnibucket/storage/engine"
 )
 
-// List sends start-after only if a response has shown that the server is the one of the profile, which lists in byte
-// order. So the first listing never has it, and the second one may.
+// List sends start-after only if a response has shown that the server matches its profile, and the
+// profile lists in byte order. So the first listing never sends start-after, and the second one
+// may.
 func TestListStartAfterKnownServer(t *testing.T) {
 	const (
 		inByteOrder = `<ListBucketResult><Contents><Key>a-b</Key></Contents>` +
@@ -91,8 +92,8 @@ func listAfter(t *testing.T, b storage.Bucket, start string) (keys []string, las
 	return keys, lastErr
 }
 
-// Description.StartsAfter is true only for a server that is known to list everything after the key in start-after: its
-// host is known, or its Server header confirms the profile.
+// Description.StartsAfter is true only if the server is known to list everything after the key in
+// start-after. It is known by its host, or because its Server header confirms the profile.
 func TestListStartAfterServers(t *testing.T) {
 	minio, _ := NamedProfile("minio")
 	garage, _ := NamedProfile("garage")

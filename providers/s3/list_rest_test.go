@@ -11,7 +11,8 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// A listRange has the keys that a request lists.
+// A listRange describes the keys that a request lists: those with a prefix, after the key
+// startAfter.
 type listRange struct{ prefix, startAfter string }
 
 // On MinIO, List continues after a key with several requests: for the rest of its folder, then for the rest of the
@@ -112,7 +113,7 @@ func TestListRestEmptyPages(t *testing.T) {
 		require.Len(t, page.Entries, 1)
 		require.Equal(t, "b/6", page.Entries[0].Key)
 
-		// All requests are for the rest of the folder.
+		// All requests list the rest of the folder.
 		requests := server.Requests()
 		require.Len(t, requests, 3)
 		for _, request := range requests {
@@ -130,8 +131,9 @@ func TestListRestEmptyPages(t *testing.T) {
 	})
 }
 
-// MinIO prepares the pages of a listing in its cache, and its tokens say so. If a page that begins in a folder may be
-// incomplete, because MinIO had not prepared it, the driver requests the page again by start-after.
+// MinIO prepares the pages of a listing in its cache, and its tokens show this. A page that begins
+// in a folder may be incomplete if MinIO had not prepared it. The driver then requests the page
+// again by start-after.
 func TestListPageInFolderPrepared(t *testing.T) {
 	const (
 		prepared    = "[minio_cache:v2,id:0b3e,p:0,s:0]" // ends the marker of a prepared listing
@@ -234,8 +236,8 @@ func TestListPageInFolderPrepared(t *testing.T) {
 }
 
 // A listing on MinIO that starts after a key in a folder first requests the rest of that folder.
-// The number in a token counts the pages that were requested by key. A page that was
-// requested for a folder has a token with the largest number, 16.
+// The number in a token counts the pages that were requested by key. After a page of the rest of a
+// folder, the token has the largest number, 16.
 func TestListStartAfterInFolder(t *testing.T) {
 	for name, token := range map[string]string{
 		"the first page":                        "",

@@ -16,8 +16,8 @@ import (
 	"github.com/omnibucket/storage/providers/internal/pagetoken"
 )
 
-// If a listing starts inside a folder, and many names are beside the folder, MinIO ends the listing too early.
-// Listings of the library nevertheless have every key.
+// If a listing starts inside a folder, and many names are beside the folder, MinIO ends the listing
+// too early. Listings of this library nevertheless have every key.
 func TestListMinIOFolderBesideManyNames(t *testing.T) {
 	tests := []struct {
 		name string
@@ -40,7 +40,8 @@ func TestListMinIOFolderBesideManyNames(t *testing.T) {
 				require.NoError(t, storage.Close(b))
 			}()
 
-			// The names before the folder, the keys in it, and the names after it.
+			// before has the names before the folder, inFolder the keys in it, and after the names
+			// after it.
 			var before, inFolder []string
 			for i := range 20 {
 				before = append(before, fmt.Sprintf("logs-%02d", i))
@@ -54,7 +55,7 @@ func TestListMinIOFolderBesideManyNames(t *testing.T) {
 				require.NoError(t, err)
 			}
 
-			// List everything, with and without folders, and the folder.
+			// List the bucket with and without a delimiter, and then only the folder.
 			requireListing(t, b, keys)
 			requireListing(t, b, slices.Concat(before, []string{"logs/"}, after), storage.WithDelimiter("/"))
 			requireListing(t, b, inFolder, storage.WithPrefix("logs/"))
@@ -66,7 +67,7 @@ func TestListMinIOFolderBesideManyNames(t *testing.T) {
 			requireListing(t, b, rest[:2], storage.WithStartAfter("logs/05"), storage.WithLimit(2))
 			requireListing(t, b, rest, storage.WithStartAfter("logs/05"), storage.WithPrefix("logs/"))
 
-			// The listing of versions and that of single pages are complete, too.
+			// A listing of versions and a listing by single pages are complete, too.
 			require.Equal(t, keys, keysOfVersions(t, b))
 			require.Equal(t, keys, keysOfPages(t, b))
 		})
@@ -84,7 +85,7 @@ func keysOfVersions(t *testing.T, b storage.Bucket) []string {
 	return keys
 }
 
-// keysOfPages returns the keys of all pages, each of which must have one to ten entries.
+// keysOfPages returns the keys of all pages. Each page must have one to ten entries.
 func keysOfPages(t *testing.T, b storage.Bucket) []string {
 	t.Helper()
 	const pageSize = 10
@@ -105,7 +106,7 @@ func keysOfPages(t *testing.T, b storage.Bucket) []string {
 	}
 }
 
-// requireListing requires the keys of a listing in pages of ten entries.
+// requireListing requires that a listing in pages of ten entries has exactly the given keys.
 func requireListing(t *testing.T, b storage.Bucket, want []string, opts ...storage.ListOption) {
 	t.Helper()
 	var got []string
@@ -116,8 +117,8 @@ func requireListing(t *testing.T, b storage.Bucket, want []string, opts ...stora
 	require.Equal(t, want, got)
 }
 
-// A forgotten is a driver for MinIO. It changes the token of each page, so that the token names a
-// listing that the server does not know, as after a restart.
+// A forgotten is a driver for MinIO. It changes the token of each page to name a listing that the
+// server does not know. Tokens are like this after a restart of the server.
 type forgotten struct{ driver.Driver }
 
 // prepared matches the part of a marker that names a listing.
@@ -128,8 +129,8 @@ func forget(marker string) string {
 	return prepared.ReplaceAllLiteralString(marker, "[minio_cache:v2,id:forgotten,p:0,s:0]")
 }
 
-// List changes the token of the page, which is a marker in Base64. A token that this package has
-// made is not in Base64, and stays.
+// List changes the token of the page if it is in Base64, because it then is a marker of MinIO.
+// Tokens that this package has made are not in Base64, and stay.
 func (d forgotten) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	page, err := d.Driver.List(ctx, r)
 	if page != nil {
@@ -140,7 +141,7 @@ func (d forgotten) List(ctx context.Context, r *driver.ListRequest) (*storage.Pa
 	return page, err
 }
 
-// ListVersions changes the token of the page, which has the id of a version and a marker.
+// ListVersions changes the token of the page. Such a token has the id of a version and a marker.
 func (d forgotten) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
 	page, err := d.Driver.ListVersions(ctx, r)
 	if page != nil && page.Token != "" {

@@ -14,7 +14,7 @@ import (
 
 // List sends one request with the limit, the prefix and the start of the page.
 func TestListRequest(t *testing.T) {
-	// Every request asks for escaped keys and the second form of the listing.
+	// Every request asks for escaped keys, and for the second version of the listing protocol.
 	tests := []struct {
 		name      string
 		request   driver.ListRequest
@@ -84,8 +84,8 @@ func TestListMinIOEmptySegments(t *testing.T) {
 	require.Empty(t, server.Lines())
 }
 
-// List sends a prefix with an empty segment to a server that is not MinIO, even if its tokens are
-// slow.
+// If the server is not MinIO, List sends a prefix with an empty segment, even if the server's
+// tokens are slow.
 func TestListSlowTokensEmptySegments(t *testing.T) {
 	server := newStandIn(t, reply{
 		Body: `<ListBucketResult><Contents><Key>a//b</Key>` +
@@ -99,9 +99,10 @@ func TestListSlowTokensEmptySegments(t *testing.T) {
 	require.Len(t, page.Entries, 1)
 }
 
-// MinIO is slow if a listing continues by its token. So the driver requests the 16 pages that follow the first one by
-// the last key of the page before, in start-after. The token "after:2:k" is the driver's own. It means the second such
-// page, after the key k, which may contain a colon.
+// MinIO is slow if a listing continues by its token. So the driver requests each of the 16 pages
+// after the first one by start-after, with the last key of the page before. The token "after:2:k"
+// is the driver's own. It means the second of these pages, which begins after the key k. The key
+// may contain a colon.
 func TestListSlowTokensByKey(t *testing.T) {
 	const firstPage = "encoding-type=url&list-type=2&max-keys=10&start-after=0"
 	tests := []struct {
@@ -185,8 +186,8 @@ func TestListSlowTokensByKey(t *testing.T) {
 	}
 }
 
-// A page that took longer than listing.QuickPage keeps the server's token, even if the server's
-// tokens are slow.
+// If a page took longer than listing.QuickPage, List returns the server's token, even if the
+// server's tokens are slow.
 func TestListSlowTokensSlowPage(t *testing.T) {
 	d := newDriver(&account{profile: Profile{SlowTokens: true, OrderedListing: true}}, "")
 	page := &storage.Page{Token: "next", Entries: []storage.ListEntry{{Key: "a"}}}
@@ -222,7 +223,8 @@ func TestListResponse(t *testing.T) {
 	}}, page)
 }
 
-// List fails with the code of the response, and refuses a page that is incomplete or malformed.
+// List fails with the code of an error response, and refuses a page that is incomplete or
+// malformed.
 func TestListFailures(t *testing.T) {
 	tests := []struct {
 		name     string

@@ -12,7 +12,8 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/listxml"
 )
 
-// List, which has a decoder of its own, and ListVersions, which uses that of the SDK, return the same errors.
+// List and ListVersions return the same errors, although List has a decoder of its own, and
+// ListVersions uses the SDK's.
 func TestListErrorsMatchSDK(t *testing.T) {
 	const open = `<ListBucketResult><Contents>`
 	tests := []struct {
@@ -137,7 +138,8 @@ func TestListUnreadablePage(t *testing.T) {
 	require.Equal(t, "R1", e.RequestID)
 }
 
-// List fails with Internal, which is not retryable, if a page has too many bytes or entries.
+// If a page has too many bytes or entries, List fails with Internal, and the error is not
+// retryable.
 func TestListPageTooLarge(t *testing.T) {
 	tests := []struct{ name, body string }{
 		{

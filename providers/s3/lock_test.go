@@ -21,14 +21,15 @@ var (
 	}
 )
 
-// An objectWrite is one kind of request that begins to write an object.
+// An objectWrite is a call that begins to write an object with one kind of request.
 type objectWrite struct {
 	name  string
 	reply reply
 	do    func(ctx context.Context, d *objectDriver) error
 }
 
-// writesWith returns a write of each kind, with some tags or locks.
+// writesWith returns a call for each kind of request that begins to write an object. The calls have
+// the given tags and locks.
 func writesWith(controls storage.Controls) []objectWrite {
 	put := func(ctx context.Context, d *objectDriver) error {
 		r := wiretest.Put("k", "hello")
@@ -56,7 +57,8 @@ func writesWith(controls storage.Controls) []objectWrite {
 	}
 }
 
-// Each request that writes an object has its retention and legal hold in headers, which are signed.
+// Each request that writes an object has the retention and the legal hold of the object in signed
+// headers.
 func TestLockHeaders(t *testing.T) {
 	for _, write := range writesWith(bothLocks) {
 		t.Run(write.name, func(t *testing.T) {
@@ -179,7 +181,7 @@ func TestDeleteBypassGovernance(t *testing.T) {
 	server := newStandIn(t, reply{Status: 204})
 	d := server.openDriver(t, "aws")
 
-	// A single delete.
+	// Delete a single version.
 	err := d.Delete(t.Context(), &driver.DeleteRequest{
 		Key:              "k",
 		Version:          "v",
@@ -188,7 +190,7 @@ func TestDeleteBypassGovernance(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "true", server.Last(t).Header.Get("X-Amz-Bypass-Governance-Retention"))
 
-	// A batch of one version.
+	// Delete a batch of one version.
 	errs := d.DeleteBatch(t.Context(), []driver.DeleteRequest{
 		{Key: "a", Version: "v", BypassGovernance: true},
 	})
@@ -268,8 +270,8 @@ func TestLockErrors(t *testing.T) {
 	})
 }
 
-// Some servers refuse to delete a locked version with AccessDenied. Delete then reads the version,
-// and fails with Locked if a lock is the reason.
+// Some servers refuse to delete a locked version with AccessDenied. Delete then reads the version
+// to find the reason, and fails with Locked if it is a lock.
 func TestDeleteLockedVersionDenied(t *testing.T) {
 	denied := errorReply(403, "AccessDenied", "Access Denied")
 	retained := map[string]string{
@@ -361,8 +363,8 @@ func TestDeleteLockedVersionDenied(t *testing.T) {
 	}
 }
 
-// Delete reads the legal hold and the retention of a denied version that is encrypted with a
-// customer's key. A HEAD would need the key.
+// If the server refuses to delete a version that is encrypted with a customer's key, Delete reads
+// the legal hold and the retention of this version. A HEAD would need the key.
 func TestDeleteLockedVersionWithCustomerKey(t *testing.T) {
 	denied := errorReply(403, "AccessDenied", "Access Denied")
 	withoutKey := reply{Status: 400}
@@ -412,8 +414,8 @@ func TestDeleteLockedVersionWithCustomerKey(t *testing.T) {
 	}
 }
 
-// A signed upload has the locks in signed headers, and must have a checksum, because S3 refuses a
-// locked object without one.
+// A signed upload has the locks in signed headers. It must also have a checksum, because S3 refuses
+// a locked object without one.
 func TestSignedUploadURLLocks(t *testing.T) {
 	d := mustOpen(t, Config{AccessKeyID: "AKID", SecretKey: "s", Region: "eu-west-1"})
 	sign := func(change func(*driver.SignRequest)) (*storage.SignedURL, error) {
@@ -440,7 +442,7 @@ func TestSignedUploadURLLocks(t *testing.T) {
 	require.Contains(t, s3error.Of(err).Hint, "WithCRC32C")
 }
 
-// A form cannot lock the object, and the error names SignedUploadURL, which can.
+// A form cannot lock the object. The error names SignedUploadURL as the call that can.
 func TestSignedUploadFormLocks(t *testing.T) {
 	d := mustOpen(t, Config{AccessKeyID: "AKID", SecretKey: "s", Region: "eu-west-1"})
 	req := formRequest(func(r *driver.SignRequest) {
@@ -452,8 +454,8 @@ func TestSignedUploadFormLocks(t *testing.T) {
 	require.Contains(t, s3error.Of(err).Hint, "SignedUploadURL")
 }
 
-// Each profile with object lock sends a checksum, because S3 refuses a locked object without one,
-// and keeps versions, because only versions can be locked.
+// Each profile with object lock sends a checksum, because S3 refuses a locked object without one.
+// It also keeps versions, because S3 can lock only versions.
 func TestProfileLocksWithChecksum(t *testing.T) {
 	for _, p := range profiles {
 		if p.ObjectLock == LockNone {

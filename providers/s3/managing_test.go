@@ -70,7 +70,7 @@ func TestWithPublicAccessAnonymously(t *testing.T) {
 			}
 			require.Equal(t, http.StatusOK, getStatus())
 
-			// Without public access, the same address is refused.
+			// Without public access, a request for the same address is refused.
 			_, err = service.UpdateBucket(t.Context(), name, storage.WithPublicAccess(false))
 			require.NoError(t, err)
 			require.Equal(t, http.StatusForbidden, getStatus())
@@ -78,7 +78,7 @@ func TestWithPublicAccessAnonymously(t *testing.T) {
 	}
 }
 
-// A browser gets the header that permits a request only if its origin is in the CORS rule.
+// A browser gets the header that permits a request only if the CORS rule has the browser's origin.
 func TestWithCORSApplies(t *testing.T) {
 	s := needServer(t, "versitygw") // MinIO has no CORS of a bucket
 	service := s.service(t)
@@ -111,8 +111,8 @@ func TestWithCORSApplies(t *testing.T) {
 	}
 }
 
-// MinIO drops AbortUploadsAfterDays of a lifecycle rule without an error. UpdateBucket then fails with Unsupported,
-// and leaves the rules as they were.
+// MinIO drops AbortUploadsAfterDays of a lifecycle rule without an error. UpdateBucket then fails
+// with Unsupported, and the bucket keeps its earlier rules.
 func TestWithLifecycleDroppedByMinIO(t *testing.T) {
 	s := needServer(t, "minio")
 	service := s.service(t)
@@ -134,8 +134,8 @@ func TestWithLifecycleDroppedByMinIO(t *testing.T) {
 	require.Equal(t, []storage.LifecycleRule{rule}, info.Lifecycle)
 }
 
-// OpenService takes the endpoint from the address and the credentials from the environment, and the
-// service returns both.
+// OpenService takes the endpoint from the address and the credentials from the environment. The
+// credentials of the service contain both.
 func TestOpenServiceByAddress(t *testing.T) {
 	s := needServer(t, "minio")
 	t.Setenv("AWS_ACCESS_KEY_ID", s.key)

@@ -74,24 +74,24 @@ func TestMetadataUnderscores(t *testing.T) {
 			_, b := startHyphenServer(t, profile)
 			withUnderscores := storage.WithMetadata(underscored)
 
-			// An upload in one request.
+			// Upload the object in one request.
 			_, err := b.Upload(t.Context(), "one request", strings.NewReader("x"), withUnderscores)
 			require.NoError(t, err)
 			requireUnderscored(t, b, "one request")
 
-			// An upload in parts.
+			// Upload an object in parts.
 			const partSize, size = 5 << 20, 11 << 20
 			stream := io.MultiReader(bytes.NewReader(make([]byte, size)))
 			_, err = b.Upload(t.Context(), "parts", stream, storage.WithPartSize(partSize), withUnderscores)
 			require.NoError(t, err)
 			requireUnderscored(t, b, "parts")
 
-			// A copy.
+			// Copy the first object.
 			_, err = storage.Copy(t.Context(), b, "copy", b, "one request")
 			require.NoError(t, err)
 			requireUnderscored(t, b, "copy")
 
-			// An upload by a signed URL.
+			// Upload an object by a signed URL.
 			signedURL, err := b.SignedUploadURL(t.Context(), "signed", withUnderscores)
 			require.NoError(t, err)
 			request, err := signedURL.Request(t.Context(), strings.NewReader("x"))
@@ -105,7 +105,8 @@ func TestMetadataUnderscores(t *testing.T) {
 	}
 }
 
-// requireUnderscored requires that Attrs and ReadAll return the metadata underscored for an object.
+// requireUnderscored requires that Attrs and ReadAll return, for an object, the metadata of the
+// variable underscored.
 func requireUnderscored(t *testing.T, b storage.Bucket, key string) {
 	t.Helper()
 	attrs, err := b.Attrs(t.Context(), key)
@@ -127,9 +128,9 @@ func TestSignedUploadFormUnderscores(t *testing.T) {
 	require.Contains(t, form.Fields, "x-amz-meta-owner-x005F-id")
 }
 
-// If the response to the completion of an upload is lost and the upload is then gone, Upload looks for its write id
-// in the metadata of the object. It finds the id although this server returns "-" for each "_" in the names of
-// metadata.
+// If the response to the completion of an upload is lost, and the upload is gone, Upload searches
+// the metadata of the object for the write id. It finds the id although this server returns "-" for
+// each "_" in the names of metadata.
 func TestCompletePartsLostUnderscores(t *testing.T) {
 	for _, profile := range []string{"ceph", "unknown", "aws"} {
 		t.Run(profile, func(t *testing.T) {

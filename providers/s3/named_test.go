@@ -32,8 +32,8 @@ source_profile = none
 	return path
 }
 
-// Config.Credentials names credentials: a profile of the shared files, or variables of the environment
-// that begin with the name.
+// Config.Credentials names a profile of the shared files, or environment variables that begin with
+// this name.
 func TestCredentialsByName(t *testing.T) {
 	tests := []struct {
 		name          string
@@ -115,7 +115,8 @@ func TestCredentialsByName(t *testing.T) {
 	}
 }
 
-// The region comes from the profile of the shared file of AWS that Config.Credentials names.
+// Config.Credentials names a profile in the shared file of AWS, and the region comes from that
+// profile.
 func TestCredentialsByNameRegion(t *testing.T) {
 	setEnv(t, nil)
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", writeSharedProfiles(t))

@@ -22,13 +22,13 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/sdkcall"
 )
 
-// functionOf returns the function change as WithRequest stores it in its option.
+// functionOf wraps the function change as WithRequest does, and returns it.
 func functionOf[I Input](change func(*I)) any {
 	return &option.Request[I]{Change: change, ID: "test"}
 }
 
-// payerFunctions returns a function for each call of encryptedCalls, by the name of the call. It sets
-// RequestPayer, a field that all inputs have.
+// payerFunctions returns a function for each call of encryptedCalls. The keys are the names of the
+// calls. Each function sets RequestPayer, a field that all inputs have.
 func payerFunctions() map[string]any {
 	return map[string]any{
 		"PutObject": functionOf(func(input *awss3.PutObjectInput) {
@@ -58,15 +58,15 @@ func payerFunctions() map[string]any {
 	}
 }
 
-// A function that a call gets by WithRequest changes the requests of that call that have its input type, but
-// not those of the next call.
+// A call gets a function by WithRequest. The function changes the requests of this call that have
+// its input type, but no request of the next call.
 func TestWithRequestChangesRequests(t *testing.T) {
 	server := newStandIn(t)
 	d := server.openDriver(t, "aws")
 	functions := payerFunctions()
 	calls := encryptedCalls()
 
-	// Each function is for a call that this test makes.
+	// Each function belongs to a call that this test makes.
 	for name := range functions {
 		require.Contains(t, calls, name)
 	}
@@ -91,8 +91,8 @@ func TestWithRequestChangesRequests(t *testing.T) {
 	}
 }
 
-// A function of WithRequest changes a removal. DeleteBatch removes such an object with a request of
-// its own, because a batch has no input for the function.
+// A function of WithRequest changes the request for a removal. DeleteBatch sends a request of its
+// own for an object with such a function, because a batch has no input for the function.
 func TestWithRequestChangesRemovals(t *testing.T) {
 	server := newStandIn(t)
 	d := server.openDriver(t, "aws")
@@ -106,14 +106,15 @@ func TestWithRequestChangesRemovals(t *testing.T) {
 	require.NoError(t, d.Delete(t.Context(), &remove))
 	require.Equal(t, "serial 123456", server.Last(t).Header.Get("X-Amz-Mfa"))
 
-	// A batch would be a POST.
+	// The request is a DELETE. A batch would be a POST.
 	server.Respond(reply{Status: http.StatusNoContent})
 	require.Equal(t, []error{nil}, d.DeleteBatch(t.Context(), []driver.DeleteRequest{remove}))
 	require.Equal(t, "DELETE", server.Last(t).Method)
 }
 
-// A function of WithRequest changes the request for tags or locks whose input of the SDK it has as its parameter.
-// With a function for another request, the call fails with Unsupported, and no request is sent.
+// The parameter of a function for WithRequest is the SDK's input of one request. The function
+// changes this request of a call for tags or locks. If it is for another request, the call fails
+// with Unsupported, and sends no request.
 func TestWithRequestTagsAndLocks(t *testing.T) {
 	server := newStandIn(t)
 	d := server.openDriver(t, "aws")
@@ -168,7 +169,7 @@ func TestWithRequestTagsAndLocks(t *testing.T) {
 			require.NoError(t, tt.do([]any{tt.function}))
 			require.Equal(t, sdkcall.Requester, server.Last(t).Header.Get(rawclient.PayerHeader))
 
-			// GetObject is another request.
+			// The function is for GetObject, which is another request.
 			requests := len(server.Requests())
 			other := functionOf(func(*awss3.GetObjectInput) {})
 			require.ErrorIs(t, tt.do([]any{other}), storage.Unsupported)
@@ -177,8 +178,9 @@ func TestWithRequestTagsAndLocks(t *testing.T) {
 	}
 }
 
-// Upload accepts functions of WithRequest for each request that it may send, and calls those for the requests
-// that it sends: PutObject for a small object, and multipart requests for a large one.
+// Upload accepts functions of WithRequest for each request that it may send. It sends a PutObject
+// for a small object, and multipart requests for a large one, and calls the functions for these
+// requests.
 func TestWithRequestUpload(t *testing.T) {
 	server := newStandIn(t)
 	b := engine.New(server.openDriver(t, "aws"))
@@ -196,14 +198,14 @@ func TestWithRequestUpload(t *testing.T) {
 		}),
 	}
 
-	// A small object is one PutObject.
+	// A small object needs one request, PutObject.
 	server.Respond(stored)
 	_, err := b.Upload(t.Context(), "k", strings.NewReader("hello"), opts...)
 	require.NoError(t, err)
 	require.Equal(t, "/there", server.Last(t).Header.Get("X-Amz-Website-Redirect-Location"))
 
-	// A large object is one CreateMultipartUpload and two UploadPart. The server responds as S3 does to each of them, and
-	// to the completion.
+	// A large object needs a CreateMultipartUpload, two UploadPart and a completion. The server
+	// responds to each of them as S3 does.
 	calls := encryptedCalls()
 	server.Respond(
 		calls["CreateMultipartUpload"].reply,
@@ -328,7 +330,7 @@ func TestWithRequestAuxiliaryReads(t *testing.T) {
 	server := newStandIn(t, stored)
 	d := server.openDriver(t, "aws")
 
-	// The functions of an upload, which a read would otherwise refuse.
+	// A read would otherwise refuse these functions, which are for an upload.
 	native := []any{
 		functionOf(func(*awss3.PutObjectInput) {}),
 		functionOf(func(*awss3.UploadPartInput) {}),
@@ -353,7 +355,7 @@ func TestWithACLRequests(t *testing.T) {
 	d := server.openDriver(t, "aws")
 	acl := option.CannedACL(types.ObjectCannedACLBucketOwnerFullControl)
 
-	// encryptedCalls has a call of each kind of request that can have options of encryption.
+	// encryptedCalls has a call for each kind of request that may have encryption options.
 	for name, call := range encryptedCalls() {
 		t.Run(name, func(t *testing.T) {
 			want := ""
@@ -368,8 +370,8 @@ func TestWithACLRequests(t *testing.T) {
 	}
 }
 
-// WithACL refuses an ACL that is not one of Amazon's canned ACLs, any ACL on a server without ACLs,
-// and any ACL but public-read beside WithPublicRead.
+// WithACL refuses an ACL that is not one of Amazon's canned ACLs. It refuses any ACL on a server
+// without ACLs. Together with WithPublicRead, it accepts only public-read.
 func TestWithACLRefused(t *testing.T) {
 	tests := []struct {
 		name    string
