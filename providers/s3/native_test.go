@@ -432,8 +432,8 @@ func openTLSBucket(t *testing.T, change func(*Config), opts ...storage.OpenOptio
 	return engine.New(d, opts...)
 }
 
-// A signed upload has the headers of native options and of the Config, and signs them, so that the client must send
-// them.
+// A signed upload has the headers of native options and of the Config in its signature. So the
+// client must send these headers.
 func TestSignedURLNativeOptions(t *testing.T) {
 	const firstKey = 0 // of customerKeys
 	key := WithCustomerKey(newRawKey(t, firstKey))
@@ -543,8 +543,8 @@ func ownerInURL(t *testing.T, signedURL *storage.SignedURL) string {
 	return u.Query().Get(sdkcall.OwnerQuery)
 }
 
-// requireHeadersSigned requires that a signed URL signs all of its headers, and that neither the URL nor its text has
-// the first of customerKeys.
+// requireHeadersSigned requires that a signed URL signs all of its headers. The URL and its text
+// must not contain the first key of customerKeys.
 func requireHeadersSigned(t *testing.T, signedURL *storage.SignedURL) {
 	t.Helper()
 	u, err := url.Parse(signedURL.URL)

@@ -19,8 +19,8 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
-// A bucket that is opened with only an endpoint uploads and downloads, but refuses IfAbsent with an
-// error that names the profile.
+// A bucket can be opened with only an endpoint. Uploads and downloads then succeed, but IfAbsent
+// fails with an error that names the profile.
 func TestOpenWithoutProfile(t *testing.T) {
 	for _, name := range []string{"minio", "versitygw", "minio-tls"} {
 		t.Run(name, func(t *testing.T) {
@@ -53,7 +53,7 @@ func TestOpenWithoutProfile(t *testing.T) {
 				}
 			}
 
-			// The name of the server without "-tls" is that of its profile.
+			// The profile has the name of the server without "-tls".
 			_, err = b.Upload(t.Context(), "b", strings.NewReader("x"), storage.IfAbsent())
 			require.ErrorIs(t, err, storage.Unsupported)
 			require.ErrorContains(t, err, "profile="+strings.TrimSuffix(name, "-tls"))
@@ -95,8 +95,8 @@ func TestProfileOfS3server(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// List fails with Unsupported if MinIO is opened without a profile and repeats a page for another
-// delimiter than "/".
+// List fails with Unsupported if MinIO is opened without a profile, and repeats a page because the
+// delimiter is not "/".
 func TestListDelimiterWithoutProfile(t *testing.T) {
 	b := openBucket(t, needServer(t, "minio").withoutProfile(t, false))
 	for _, key := range []string{"a-1", "a-2", "b-1"} {
@@ -112,8 +112,8 @@ func TestListDelimiterWithoutProfile(t *testing.T) {
 	require.ErrorContains(t, lastErr, "profile=minio")
 }
 
-// Upload without a profile and without TLS fails with ChecksumMismatch if a body is damaged on its way,
-// because the driver sends an MD5, which the server checks.
+// If a body is damaged on its way, Upload without a profile and without TLS fails with
+// ChecksumMismatch. The driver sends an MD5, and the server compares it with the body.
 func TestPutDamagedBodyWithoutProfile(t *testing.T) {
 	for _, name := range serverNames {
 		t.Run(name, func(t *testing.T) {

@@ -540,7 +540,7 @@ func TestProfileWithoutEndpoint(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			setEnv(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
-			// A probed profile has the name of another one with a suffix.
+			// The name of a probed profile is that of another profile with a suffix.
 			profile := newProfile(t, strings.TrimSuffix(tt.profile, ProbedSuffix))
 			profile.Name = tt.profile
 
@@ -866,8 +866,8 @@ func TestConfigClient(t *testing.T) {
 	require.Empty(t, server.Last(t).Header.Get("X-Amz-Checksum-Crc32"))
 }
 
-// A bucket can be opened with the native client of another bucket, which can itself have been
-// opened in this way.
+// A bucket can be opened with the native client of another bucket. The other bucket can itself have
+// been opened in this way.
 func TestNativeClientOpensBucket(t *testing.T) {
 	server := newStandIn(t, stored)
 	var d driver.Driver = server.openDriver(t, "aws")

@@ -25,8 +25,8 @@ func requireNoChecksum(t *testing.T, req wiretest.Request) {
 	require.NotContains(t, req.Body, "Checksum")
 }
 
-// With UncheckedParts, no request of an upload has a checksum. If PutPart gets a checksum, it compares the
-// part with it by itself.
+// With UncheckedParts, no request of an upload has a checksum. If PutPart gets a checksum, the
+// driver itself compares the part with it.
 func TestBeginPartsUnchecked(t *testing.T) {
 	server := newStandIn(t, reply{Body: begun})
 	d := server.openDriver(t, "aws")
@@ -162,10 +162,11 @@ func TestListUploadsInvalidToken(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-// If the key of one upload has a control character, ListUploads asks again with encoding-type=url,
-// so that the others stay visible. aws/aws-sdk-java#3112, ceph/ceph#30993.
+// If the key of one upload has a control character, ListUploads asks again with encoding-type=url.
+// So the other uploads are listed, too. See aws/aws-sdk-java#3112 and ceph/ceph#30993.
 func TestListUploadsControlCharacters(t *testing.T) {
-	// page returns a page with one upload. The next page begins after the key next.
+	// page returns a page with one upload. The page says that the next one begins after the key in
+	// the parameter next.
 	page := func(encoding, key, next string) reply {
 		return reply{Body: `<ListMultipartUploadsResult>` + encoding + `<IsTruncated>true</IsTruncated>` +
 			`<NextKeyMarker>` + next + `</NextKeyMarker><NextUploadIdMarker>u2</NextUploadIdMarker>` +
@@ -265,7 +266,7 @@ func TestSignPartMatchesSDK(t *testing.T) {
 
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			// The SDK signs the same request.
+			// Sign the request with the SDK.
 			input := tt.input
 			input.Bucket = &d.bucket.name
 			input.Key = aws.String("a")
@@ -283,7 +284,7 @@ func TestSignPartMatchesSDK(t *testing.T) {
 			})
 			require.NoError(t, err)
 
-			// This package signs the same request.
+			// Sign the same request with this package.
 			r := &driver.SignPartRequest{Key: "a", Upload: "u1", Number: 7, TTL: time.Hour, Size: -1}
 			tt.change(r)
 			got, err := d.urls.signPart(t.Context(), r, now)

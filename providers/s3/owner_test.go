@@ -45,8 +45,8 @@ func TestExpectedBucketOwnerChecked(t *testing.T) {
 	require.Equal(t, "x", wiretest.NetHTTP(t, signedURL, "").Body)
 	require.NoError(t, b.Remove(t.Context(), "copy"))
 
-	// With another owner, all requests are refused. Without an HTTP client, the raw client sends them, and
-	// otherwise the SDK's client.
+	// With another owner, all requests are refused. If the Config has no HTTP client, the raw
+	// client sends them, and otherwise the SDK's client.
 	for _, client := range []*http.Client{nil, withoutKeepAlive()} {
 		c.ExpectedBucketOwner = "210987654321"
 		c.HTTPClient = client
@@ -73,7 +73,8 @@ func TestExpectedBucketOwnerByVersitygw(t *testing.T) {
 	s := needServer(t, "versitygw")
 	c := s.config(t, s.bucket(t, false))
 
-	// Without an HTTP client, the raw client sends the requests, and otherwise the SDK's client.
+	// If the Config has no HTTP client, the raw client sends the requests, and otherwise the SDK's
+	// client.
 	for _, client := range []*http.Client{nil, withoutKeepAlive()} {
 		c.HTTPClient = client
 

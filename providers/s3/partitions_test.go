@@ -10,8 +10,8 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/hostname"
 )
 
-// Our table of partitions, which are the separate clouds of Amazon, has the same hosts and ARNs as the
-// endpoint resolver of the SDK.
+// A partition is one of Amazon's separate clouds. Our table of partitions has the same hosts and
+// ARNs as the endpoint resolver of the SDK.
 func TestPartitionsMatchSDK(t *testing.T) {
 	resolver := awss3.NewDefaultEndpointResolverV2()
 	tests := []struct {
@@ -42,19 +42,20 @@ func TestPartitionsMatchSDK(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, "s3."+tt.region+"."+p.Suffix, endpoint.URI.Host)
 
-			// The region of the host.
+			// The host leads to the region.
 			profile, region, ok := profileOfHost(endpoint.URI.Host)
 			require.True(t, ok)
 			require.Equal(t, "aws", profile.Name)
 			require.Equal(t, tt.region, region)
 
-			// The ARN of an access point, which the resolver refuses in another partition.
+			// The resolver accepts the ARN of an access point. It would refuse an ARN of another
+			// partition.
 			arn := "arn:" + tt.id + ":s3:" + tt.region + ":123456789012:accesspoint/my"
 			parameters := awss3.EndpointParameters{Region: &tt.region, Bucket: &arn, UseArnRegion: aws.Bool(true)}
 			_, err = resolver.ResolveEndpoint(t.Context(), parameters.WithDefaults())
 			require.NoError(t, err)
 
-			// The ARN of a bucket.
+			// The ARN of a bucket has the partition.
 			d, err := NewServiceDriver(t.Context(), Config{
 				Region:      tt.region,
 				AccessKeyID: "key",
@@ -66,8 +67,8 @@ func TestPartitionsMatchSDK(t *testing.T) {
 	}
 }
 
-// Each form of Amazon's host names gives the profile of a bucket and, unless the form has none, its
-// region.
+// Each form of Amazon's host names leads to the profile "aws" and to the region in the host name,
+// if the form has one.
 func TestHostsOfAmazon(t *testing.T) {
 	for host, want := range map[string]string{
 		"s3.amazonaws.com":                                  "",

@@ -16,7 +16,8 @@ import (
 )
 
 const (
-	// begun is the response to CreateMultipartUpload, finished the one to CompleteMultipartUpload.
+	// begun is the response to CreateMultipartUpload, and finished is the one to
+	// CompleteMultipartUpload.
 	begun = `<InitiateMultipartUploadResult><Bucket>photos</Bucket><Key>k</Key>` +
 		`<UploadId>u1</UploadId></InitiateMultipartUploadResult>`
 	finished = `<CompleteMultipartUploadResult><ETag>"x-2"</ETag><ChecksumCRC32C>mnG7TA==</ChecksumCRC32C>` +
@@ -117,7 +118,8 @@ func completion(c storage.Condition) *driver.CompleteRequest {
 	}
 }
 
-// CompleteParts sends the condition and the parts. It also sends those checksums that this kind of server knows.
+// CompleteParts sends the condition and the parts. It also sends the checksums that the server of
+// the profile knows.
 func TestCompleteParts(t *testing.T) {
 	tests := []struct {
 		name, profile string
@@ -291,8 +293,8 @@ func TestCompletePartsResponse(t *testing.T) {
 	}
 }
 
-// R2 aborts an upload whose completion has a false condition. CompleteParts compares the condition
-// by HEAD first, and sends no completion if it is false.
+// R2 aborts an upload if its completion has a condition that does not hold. So CompleteParts first
+// checks the condition by HEAD. If the condition does not hold, it sends no completion.
 func TestCompletePartsOnR2ComparesTheConditionFirst(t *testing.T) {
 	absent := storage.Condition{Absent: true}
 	update := storage.Condition{Revision: etag}
@@ -371,7 +373,7 @@ func TestCompletePartsOnR2ComparesTheConditionFirst(t *testing.T) {
 const partsLeft = `<ListPartsResult><Part><PartNumber>1</PartNumber><ETag>"e"</ETag></Part></ListPartsResult>`
 
 // AbortParts repeats the abort until no parts remain, because a part that is sent at the same time
-// may arrive after it. It fails with Unavailable if parts remain after four aborts.
+// may arrive after the first abort. It fails with Unavailable if parts remain after four aborts.
 func TestAbortParts(t *testing.T) {
 	const (
 		abort = "DELETE /photos/k?uploadId=u1&x-id=AbortMultipartUpload"
@@ -427,7 +429,7 @@ func TestAbortParts(t *testing.T) {
 // InternalError or an unknown code, the outcome is unknown, and nothing is aborted.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html.
 func TestCompletePartsRefusedAfter200(t *testing.T) {
-	// By the code of the refusal.
+	// The keys are the error codes of the refusals.
 	tests := map[string]struct {
 		want               storage.Code
 		wantOutcomeUnknown bool

@@ -37,7 +37,7 @@ func TestConfigRequesterPays(t *testing.T) {
 			_, err = b.Upload(t.Context(), "k", strings.NewReader("x"))
 			require.ErrorIs(t, err, storage.PermissionDenied)
 
-			// With it, each call succeeds.
+			// With RequesterPays, each call succeeds.
 			c.RequesterPays = true
 			b, err = s3.Open(t.Context(), c)
 			require.NoError(t, err)

@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/providers/s3/s3probe"
 )
 
-// probeResults has what s3probe must find about each server, without a profile.
+// probeResults has what s3probe must find out about each server if the Config has no profile.
 var probeResults = map[string]struct {
 	conditions s3.Conditions
 	ignored    []string // the checks whose request the server ignores
@@ -55,7 +55,8 @@ func TestProbe(t *testing.T) {
 		})
 	}
 
-	// On versitygw, a simultaneous delete and write leave versions that it lists and cannot remove.
+	// Only MinIO is probed with versions. If versitygw gets a removal and a write at the same time,
+	// it keeps versions that it lists but cannot remove.
 	t.Run("minio, versioned", func(t *testing.T) {
 		const isVersioned = true
 		testProbe(t, "minio", isVersioned)
@@ -135,13 +136,13 @@ func TestProbeUnwritableBucket(t *testing.T) {
 	require.Equal(t, storage.Unauthenticated, storage.CodeOf(err), "%v", err)
 }
 
-// A cancelAt is a transport that cancels a context with its last request.
+// A cancelAt is a transport that counts requests, and cancels a context at a given one.
 type cancelAt struct {
 	left   atomic.Int64 // requests until then
 	cancel context.CancelFunc
 }
 
-// RoundTrip sends the request, and cancels the context before the last of the counted requests.
+// RoundTrip sends the request. If it is the given one, RoundTrip cancels the context first.
 func (c *cancelAt) RoundTrip(r *http.Request) (*http.Response, error) {
 	if c.left.Add(-1) == 0 {
 		c.cancel()
@@ -155,7 +156,7 @@ func TestProbeCanceled(t *testing.T) {
 	s := needServer(t, "minio")
 	c := s.config(t, s.bucket(t, false))
 
-	// Each probe is canceled at one of these requests.
+	// The numbers count requests: each probe is canceled at the request with one of these numbers.
 	for _, requests := range []int64{1, 3, 20, 45} {
 		ctx, cancel := context.WithCancel(t.Context())
 		canceler := &cancelAt{cancel: cancel}

@@ -13,7 +13,8 @@ import (
 
 // Each profile has the features in this table. A change of the table is a change for users.
 func TestProfileFeatures(t *testing.T) {
-	// The names are short, so that a profile fits on a line. all is what most servers have, and &^ takes features out.
+	// The names are short, so that a profile fits on a line. all has the features that most servers
+	// have, and &^ removes some of them.
 	const (
 		create, update, remove = storage.ConditionalCreate, storage.ConditionalUpdate, storage.ConditionalRemove
 		signs                  = storage.SignedURLs | storage.SignedContentType | storage.SignedSize |

@@ -188,8 +188,8 @@ func TestRawClientUsesTheSDKsURLs(t *testing.T) {
 			c := tt.config
 			c.Bucket = cmp.Or(c.Bucket, "photos")
 			c.Region = cmp.Or(c.Region, "eu-west-1")
-			// If a case sets variables of the environment, the default chain of credentials must
-			// read them, so its keys come from there, too.
+			// If a case sets environment variables, the default chain of credentials must read
+			// them. So the keys of this case are in the environment, too.
 			if tt.env != nil {
 				maps.Copy(tt.env, map[string]string{
 					"AWS_ACCESS_KEY_ID":     "AKID",

@@ -78,8 +78,9 @@ func TestRawClientReadsWhatTheSDKReads(t *testing.T) {
 	}
 	for name, response := range responses {
 		t.Run(name, func(t *testing.T) {
-			// The server sends the same response to all requests, in the order in which they are sent below. Only a PUT
-			// gets it without a body, which would be an error.
+			// The server sends the same response to all requests, in the order in which they are
+			// sent below. Only the response to a PUT has no body, because a body would be an error
+			// there.
 			putResponse := response
 			putResponse.Body = ""
 			server := newStandIn(t, response, response, response, response, putResponse)
@@ -116,8 +117,8 @@ func requireGet(t *testing.T, d *objectDriver, content string) *storage.Attrs {
 	return attrs
 }
 
-// If S3 refuses a request because of its time, the raw client signs the next ones with the time of the
-// server. It does not trust the time of a cache or of a successful response.
+// If S3 refuses a request because of its time, the raw client signs later requests with the time of
+// the server. It does not trust the time of a cached or a successful response.
 func TestRawClientCorrectsItsClock(t *testing.T) {
 	serverTime := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 
@@ -251,7 +252,8 @@ func TestRawClientHasTheSDKsErrors(t *testing.T) {
 		}
 	}
 
-	// An object may itself be an error document, so only the response to Put can be an error.
+	// The content of an object may itself be an error document, so only the driver's Put takes such
+	// a document for an error.
 	responsesToPut := map[string]reply{
 		"an error with status 200": {Body: errorReply(0, "InternalError", "").Body},
 		"half a response":          {Body: "<?xml version=\"1.0\"?><Err"},
@@ -273,14 +275,14 @@ func requireSameErrors(t *testing.T, response reply, do func(*objectDriver) erro
 	sdkErr := do(sdkOnly(server.openDriver(t, "aws")))
 	rawErr := do(server.openDriver(t, "aws"))
 
-	// The cause has the same type and text, except for the request.
+	// The causes have the same type and text. Only the SDK's text also names the request.
 	var wantErr, gotErr *storage.Error
 	require.ErrorAs(t, sdkErr, &wantErr)
 	require.ErrorAs(t, rawErr, &gotErr)
 	require.Equal(t, requestInError.ReplaceAllString(wantErr.Err.Error(), ""), gotErr.Err.Error())
 	require.IsType(t, wantErr.Err, gotErr.Err)
 
-	// The other fields are equal.
+	// The other fields of the two errors are equal.
 	wantFields := *wantErr
 	gotFields := *gotErr
 	wantFields.Err = nil
@@ -307,7 +309,7 @@ func TestRawClientHasTheSDKsErrorOfAMissingObject(t *testing.T) {
 	require.Equal(t, wantErr.Err.Error(), gotErr.Err.Error())
 	require.IsType(t, wantErr.Err, gotErr.Err)
 
-	// A caller can find each type of the SDK in both.
+	// Both errors contain each error type of the SDK.
 	for _, err := range []error{sdkErr, rawErr} {
 		var response awss3.ResponseError
 		require.ErrorAs(t, err, &response)
@@ -322,14 +324,14 @@ func TestRawClientHasTheSDKsErrorOfAMissingObject(t *testing.T) {
 		require.Equal(t, 404, status.HTTPStatusCode())
 	}
 
-	// The other fields are equal.
+	// The other fields of the two errors are equal.
 	wantErr.Err = nil
 	gotErr.Err = nil
 	require.Equal(t, *wantErr, *gotErr)
 }
 
-// The raw client fails with Unauthenticated and the error of the credentials provider if that
-// fails, and sends nothing.
+// If the credentials provider fails, the raw client sends nothing. It fails with Unauthenticated
+// and the provider's error.
 func TestRawClientWithoutCredentials(t *testing.T) {
 	broken := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{}, errors.New("no credentials here")

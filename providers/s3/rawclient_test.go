@@ -37,8 +37,8 @@ func usesRawClient(t *testing.T, d *objectDriver) bool {
 	return ok
 }
 
-// comparableRequest returns a request without the headers that describe the client, without the time,
-// and without the signature, which depends on both.
+// comparableRequest returns a request without the headers that describe the client, and without the
+// time. It also removes the signature, which depends on them.
 func comparableRequest(r wiretest.Request) wiretest.Request {
 	r.Header = maps.Clone(r.Header)
 	for _, name := range []string{"Amz-Sdk-Invocation-Id", "Amz-Sdk-Request", "User-Agent", "X-Amz-Date"} {
@@ -49,7 +49,7 @@ func comparableRequest(r wiretest.Request) wiretest.Request {
 	if authorization == "" {
 		return r
 	}
-	// "AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…"
+	// The header has the form "AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…".
 	credential, rest, _ := strings.Cut(authorization, ", SignedHeaders=")
 	names, _, _ := strings.Cut(rest, ",")
 	names = strings.Replace(names, "amz-sdk-invocation-id;amz-sdk-request;", "", 1)
@@ -75,7 +75,8 @@ func allProperties() storage.Properties {
 	}
 }
 
-// A rawCall is a call whose request the raw client sends. Only one of the requests is not nil.
+// A rawCall is a call whose request the raw client sends. Only one of the fields put, part, get and
+// head is set.
 type rawCall struct {
 	name string
 	put  *driver.PutRequest // with the body text
@@ -114,13 +115,13 @@ func (c rawCall) do(ctx context.Context, d *objectDriver) error {
 	return err
 }
 
-// rawCalls returns calls whose requests the raw client sends, with everything that changes those
-// requests.
+// rawCalls returns calls whose requests the raw client sends. There is a call for each property
+// that changes such a request.
 func rawCalls() []rawCall {
 	return slices.Concat(rawPuts(), rawParts(), rawReads(), rawCallsOfKeys())
 }
 
-// rawPuts returns uploads with each property, condition and option, and of each kind of size.
+// rawPuts returns uploads with each property, condition and option, and with each kind of size.
 func rawPuts() []rawCall {
 	const continueSize = 2 << 20 // from this size on, a request waits for 100 Continue
 	below := strings.Repeat("x", continueSize-1)
@@ -262,7 +263,7 @@ func TestRawClientSendsWhatTheSDKSends(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			// Each call gets this response. The Content-Range is for those that read a range.
+			// Each call gets this response. The Content-Range is for the calls that read a range.
 			server := newStandIn(t, reply{
 				Status: 206,
 				Header: map[string]string{"ETag": etag, "Content-Range": "bytes 5-14/20"},
@@ -290,7 +291,7 @@ func requireSameRequest(t *testing.T, server *standIn, raw, sdk *objectDriver, c
 
 // Over TLS, too, the raw client sends the same requests as the SDK's client.
 func TestRawClientOverTLSSendsWhatTheSDKSends(t *testing.T) {
-	// Each call gets this response. The Content-Range is for those that read a range.
+	// Each call gets this response. The Content-Range is for the calls that read a range.
 	response := reply{
 		Status: 206,
 		Header: map[string]string{
@@ -358,7 +359,8 @@ func TestRawClientSendsTheOptionsThatTheSDKSends(t *testing.T) {
 	}
 }
 
-// openDrivers opens the bucket "photos" at a server with TLS: with the raw client, and with the SDK only.
+// openDrivers opens the bucket "photos" at a server with TLS twice: with the raw client, and with
+// only the SDK.
 func (s *standIn) openDrivers(
 	t *testing.T, profile string, change ...func(*Config),
 ) (raw, sdk *objectDriver) {
@@ -381,8 +383,8 @@ func (s *standIn) openDrivers(
 	return raw, sdk
 }
 
-// In a Lambda function, a request of the raw client has the trace of the invocation as an unsigned
-// header, like one of the SDK.
+// In a Lambda function, a request has the trace of the invocation as an unsigned header. The raw
+// client sends this header as the SDK does.
 func TestRawClientSendsTheTraceInLambda(t *testing.T) {
 	const trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;" +
 		"Sampled=1;Lineage=a87bd80c:1|68fd508a:5"

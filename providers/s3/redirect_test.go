@@ -19,7 +19,8 @@ import (
 func TestRedirectWithoutCustomerKey(t *testing.T) {
 	provider := credentials.NewStaticCredentialsProvider("key", "secret", "")
 
-	// Each Config sends its requests by the client to the server at root.
+	// Each function returns a Config with which the driver sends its requests by the client to the
+	// server at root.
 	configs := map[string]func(root string, client *http.Client) Config{
 		"HTTPClient": func(root string, client *http.Client) Config {
 			return Config{
@@ -50,7 +51,7 @@ func TestRedirectWithoutCustomerKey(t *testing.T) {
 	}
 	for name, config := range configs {
 		t.Run(name, func(t *testing.T) {
-			// The other host records each request with its key.
+			// The other host records the method and the customer's key of each request.
 			var followed []string
 			otherHost := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 				followed = append(followed, r.Method+" "+r.Header.Get(customerKeyHeader))
@@ -71,7 +72,7 @@ func TestRedirectWithoutCustomerKey(t *testing.T) {
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 
-			// The redirect itself is the error.
+			// The driver returns the redirect as an error.
 			key := WithCustomerKey(newRawKey(t, 0))
 			_, err = b.Attrs(t.Context(), "a", key)
 			require.ErrorIs(t, err, storage.InvalidArgument)

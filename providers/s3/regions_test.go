@@ -16,7 +16,8 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
 
-// An amazonByRegion is a transport that responds like Amazon with one bucket, "photos" in eu-west-1.
+// An amazonByRegion is a transport that responds like Amazon. Its only bucket is "photos" in
+// eu-west-1.
 type amazonByRegion struct {
 	mu        sync.Mutex
 	exists    bool
@@ -63,7 +64,8 @@ func (a *amazonByRegion) RoundTrip(r *http.Request) (*http.Response, error) {
 	return amazonResponse(r, 200, "eu-west-1", "")
 }
 
-// amazonResponse returns a response to r. If region is not empty, a header names it as the bucket's.
+// amazonResponse returns a response to r. If region is not empty, a header of the response names it
+// as the region of the bucket.
 func amazonResponse(r *http.Request, status int, region, body string) (*http.Response, error) {
 	header := http.Header{"Etag": {etag}}
 	if region != "" {
@@ -78,7 +80,7 @@ func amazonResponse(r *http.Request, status int, region, body string) (*http.Res
 	}, nil
 }
 
-// newRegionService opens an account in us-east-1 whose requests a answers.
+// newRegionService opens an account in us-east-1. The transport a answers its requests.
 func newRegionService(t *testing.T, a *amazonByRegion) *serviceDriver {
 	t.Helper()
 	d, err := NewServiceDriver(t.Context(), Config{
@@ -91,8 +93,8 @@ func newRegionService(t *testing.T, a *amazonByRegion) *serviceDriver {
 	return d.(*serviceDriver)
 }
 
-// Once a service has learned the region of a bucket, all requests for the bucket and its signatures are for
-// that region.
+// After a service has learned the region of a bucket, all requests and signatures for the bucket
+// are for that region.
 func TestRegionOfBucket(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -142,7 +144,7 @@ func TestRegionOfBucket(t *testing.T) {
 			require.NoError(t, tt.learn(service))
 			amazon.requests = nil
 
-			// A request of an object is signed for the region.
+			// A request for an object is signed for the region.
 			d, err := service.Driver("photos")
 			require.NoError(t, err)
 			_, err = d.Put(t.Context(), wiretest.Put("k", "hello"))
@@ -180,10 +182,10 @@ func TestBucketInfoRegion(t *testing.T) {
 	require.Equal(t, "eu-west-1", info.Region)
 }
 
-// CreateBucket creates a bucket in the account's own namespace if its name ends with an account of
-// twelve digits, a region and "an". The address of such a bucket is valid, too.
+// CreateBucket creates a bucket in the account's own namespace if the bucket's name ends with an
+// account of twelve digits, a region and "an". The address of such a bucket is valid, too.
 func TestCreateBucketNamespace(t *testing.T) {
-	// The namespace in the request, by the name of the bucket.
+	// The keys are names of buckets, and the values are the namespaces in the requests.
 	for name, want := range map[string]string{
 		"photos":                             "",
 		"photos-an":                          "",
@@ -207,9 +209,9 @@ func TestCreateBucketNamespace(t *testing.T) {
 	}
 }
 
-// A request for a bucket of unknown region is redirected, and sent again to the region that the
-// response names. After a removal, the region is forgotten, because the bucket may be created
-// elsewhere.
+// If the region of a bucket is unknown, a request is redirected, and sent again to the region that
+// the response names. After a removal of the bucket, the region is forgotten, because the bucket
+// may be created elsewhere.
 func TestRegionOfUnknownBucket(t *testing.T) {
 	amazon := &amazonByRegion{exists: true}
 	service := newRegionService(t, amazon)

@@ -96,8 +96,8 @@ func writeProfile(t *testing.T, file string, c aws.Credentials) {
 }
 
 // A source is a place where a Config gets its credentials. The function config returns a Config
-// whose credentials are the valid key at the time of the request for them. It also returns a
-// function that updates the source after another key has become valid.
+// that uses the source. When the Config needs credentials, it gets the key that is valid then. The
+// function update updates the source after another key has become valid.
 type source struct {
 	name   string
 	config func(t *testing.T, r *rotation) (c Config, update func())
@@ -118,12 +118,14 @@ func configOfSharedFile(t *testing.T, r *rotation) (c Config, update func()) {
 	return Config{}, shareValidKey(t, r)
 }
 
-// configOfNamedProfile has the valid key in a profile of the shared file, which the Config names.
+// configOfNamedProfile has the valid key in a profile of the shared file. The Config names this
+// profile.
 func configOfNamedProfile(t *testing.T, r *rotation) (c Config, update func()) {
 	return Config{Credentials: "default"}, shareValidKey(t, r)
 }
 
-// shareValidKey writes the valid key into the shared file of credentials. The function that it returns does so again.
+// shareValidKey writes the valid key into the shared file of credentials. The function that it
+// returns writes the key that is valid then.
 func shareValidKey(t *testing.T, r *rotation) (update func()) {
 	file := filepath.Join(t.TempDir(), "credentials")
 	setEnv(t, map[string]string{"AWS_SHARED_CREDENTIALS_FILE": file})
@@ -373,7 +375,7 @@ func TestCredentialsRefusedReplaced(t *testing.T) {
 			"InvalidAccessKeyId": http.StatusForbidden,
 		} {
 			t.Run(src.name+"/"+code, func(t *testing.T) {
-				// The store accepts one access key at a time, which the source has.
+				// The store accepts one access key at a time, and the source has this key.
 				store := newRotation(t, code, status)
 				bucket, account, acceptNextKey := store.open(t, src)
 				_, err := bucket.Upload(t.Context(), "kept", strings.NewReader("hello world"))
@@ -407,7 +409,8 @@ func TestCredentialsRefusedConcurrently(t *testing.T) {
 	}}
 	bucket, _, acceptNextKey := store.open(t, counted)
 
-	// In each round, all uploads are refused at first. The retry budget has fewer retries than that.
+	// In each round, all uploads are refused at first. The retry budget has fewer retries than
+	// there are uploads.
 	const rounds, uploads = 6, 50
 	upload := func(ctx context.Context, i int) error {
 		_, err := bucket.Upload(ctx, strconv.Itoa(i), strings.NewReader("hello"))
@@ -419,12 +422,12 @@ func TestCredentialsRefusedConcurrently(t *testing.T) {
 		require.NoError(t, running.Each(t.Context(), uploads, uploads, upload))
 	}
 
-	// The first key was retrieved once, and so was that of each round.
+	// The first key was retrieved once, and so was the key of each round.
 	require.EqualValues(t, 1+rounds, retrievals.Load())
 }
 
-// The abort of a failed upload uses the new token if the old one has expired meanwhile, so that no
-// parts remain. grafana/loki#8964.
+// If the token has expired when an upload fails, the abort of the upload uses the new token, so
+// that no parts remain. See grafana/loki#8964.
 func TestAbortPartsNewCredentials(t *testing.T) {
 	// The store accepts one key at a time, which is in a shared file. It refuses other keys with ExpiredToken.
 	r := newRotation(t, "ExpiredToken", http.StatusBadRequest)
@@ -486,7 +489,7 @@ func TestCredentialsWithoutSuccessor(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			writeProfile(t, file, numberedKey(1))
 			r := newRotation(t, "InvalidAccessKeyId", http.StatusForbidden)
-			// The source stays the same when the store stops accepting its keys.
+			// The source keeps its keys when the store stops accepting them.
 			unchangedSource := source{config: func(t *testing.T, _ *rotation) (c Config, update func()) {
 				setEnv(t, map[string]string{"AWS_SHARED_CREDENTIALS_FILE": file})
 				return tt.config, nothingToUpdate
@@ -514,7 +517,8 @@ func TestCredentialsWithoutSuccessor(t *testing.T) {
 // A credentials file whose keys were refused is read again, because it may have been half written
 // at the first call.
 func TestCredentialsFileReadAgain(t *testing.T) {
-	// The server accepts one key at a time. The file has another one, until rotate writes the key that is valid then.
+	// The server accepts one key at a time. The file has an invalid key until rotate writes the key
+	// that is valid then.
 	r := newRotation(t, "InvalidAccessKeyId", http.StatusForbidden)
 	file := filepath.Join(t.TempDir(), "credentials")
 	invalidKey := numberedKey(40)
@@ -531,8 +535,8 @@ func TestCredentialsFileReadAgain(t *testing.T) {
 	require.NoError(t, drain(b.List(t.Context())))
 }
 
-// If the secret of an access key changes on the server and in the credentials file, as MinIO permits, an open
-// bucket finds the new secret, and its calls succeed.
+// The secret of an access key may change on the server, as MinIO permits, and in the credentials
+// file. An open bucket then finds the new secret, and its calls succeed.
 func TestCredentialsSecretChanges(t *testing.T) {
 	// The server is replaced by another one at the same address.
 	var current atomic.Pointer[s3server.Server]
@@ -573,7 +577,7 @@ func TestCredentialsSecretChanges(t *testing.T) {
 }
 
 // A 403 to a HEAD may mean refused credentials or a missing permission. The driver sends one GET to
-// learn the reason, and remembers that the credentials are accepted.
+// learn the reason. If the credentials are accepted, it remembers that.
 func TestHeadDeniedAsksReason(t *testing.T) {
 	// The server accepts the credentials, but permits nothing.
 	var requests atomic.Int64

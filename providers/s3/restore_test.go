@@ -65,7 +65,7 @@ func TestRestoreRequest(t *testing.T) {
 			response: reply{Status: 202},
 			wantBody: []string{"<Tier>Expedited</Tier>"},
 		},
-		// A copy that is being made is as good as a new one.
+		// If a copy is being made, Restore succeeds as after a new request.
 		"a restore in progress, in a slower tier": {
 			head:     map[string]string{"X-Amz-Restore": `ongoing-request="true"`},
 			tier:     "Bulk",
@@ -238,7 +238,7 @@ func TestRestoreArchived(t *testing.T) {
 	_, err = storage.Copy(ctx, b, "b", b, "a")
 	require.ErrorIs(t, err, storage.Archived)
 
-	// It is being restored for a minute.
+	// The object is being restored for a minute.
 	require.NoError(t, storage.Restore(ctx, b, "a", storage.WithRestoreDays(2)))
 	attrs, err := b.Attrs(ctx, "a")
 	require.NoError(t, err)

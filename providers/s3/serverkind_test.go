@@ -11,7 +11,8 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/evidence"
 )
 
-// If a server names itself in its first response, the hint of an error names its profile.
+// If a server names itself in its first response, the hint of a later error names the profile for
+// this server.
 func TestServerKindHint(t *testing.T) {
 	tests := []struct {
 		name     string
@@ -80,7 +81,8 @@ func TestServerKindHint(t *testing.T) {
 				// Before the first response, the hint names no profile.
 				require.Contains(t, hintOfCreate(t, b), "name the server with profile=")
 
-				// After the first response, the hint names the profile. The name of a server declares no feature.
+				// After the first response, the hint names the profile. The driver still declares
+				// no feature, because the name of the server does not prove one.
 				require.NoError(t, call(b))
 				require.Contains(t, hintOfCreate(t, b), tt.wantHint)
 				require.Len(t, server.Requests(), 1, "no request may be sent to find the kind out")

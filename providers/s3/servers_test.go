@@ -31,7 +31,7 @@ type testServer struct {
 	retains  bool                              // made gives each bucket a default retention
 }
 
-// serverNames has the servers on which the driver must pass.
+// serverNames has the names of the servers with which the tests of the driver must pass.
 var serverNames = []string{"minio", "versitygw"}
 
 // needServer returns the server with a name, or fails the test.
@@ -89,8 +89,8 @@ func (s *testServer) bucket(t *testing.T, versioned bool) string {
 	return name
 }
 
-// lockingBucket creates an empty bucket that can lock objects. It stays, because its objects may
-// not be removed for a while.
+// lockingBucket creates an empty bucket that can lock objects. The bucket is not removed, because
+// its objects may be locked for a while.
 func (s *testServer) lockingBucket(t *testing.T) string {
 	t.Helper()
 	name := fmt.Sprintf("omnibucket-%d-%d", os.Getpid(), bucketNumber.Add(1))
@@ -108,7 +108,7 @@ func (s *testServer) lockingBucket(t *testing.T) string {
 // remove removes a bucket with all versions of its objects.
 func (s *testServer) remove(t *testing.T, bucket string) {
 	t.Helper()
-	// The context of the test is done, because remove is called at its end.
+	// The context of the test has ended, because remove is called at the end of the test.
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	pages := awss3.NewListObjectVersionsPaginator(s.raw, &awss3.ListObjectVersionsInput{Bucket: &bucket})

@@ -34,7 +34,7 @@ type scriptedTransport struct {
 	headers  map[string]http.Header
 }
 
-// defaultReplies are the responses to requests without a scripted one, by method.
+// defaultReplies has the responses to requests without a scripted one. The keys are methods.
 var defaultReplies = map[string]string{
 	http.MethodGet:    "200 <a/>",
 	http.MethodHead:   "200 ",
@@ -42,7 +42,8 @@ var defaultReplies = map[string]string{
 	http.MethodDelete: "204 ",
 }
 
-// RoundTrip records the request, and sends the scripted reply for this kind of request: a status, a space and a body.
+// RoundTrip records the request, and sends the scripted reply for this kind of request. The text of
+// a reply has a status, a space and a body.
 func (s *scriptedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	name := requestName(r)
 	var body []byte
@@ -78,8 +79,8 @@ func (s *scriptedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// requestName returns the name of a request in a script. If it has several parameters, any of them is in
-// the name.
+// requestName returns the name of a request in a script. The name has one parameter of the request,
+// even if the request has several ones.
 func requestName(r *http.Request) string {
 	name := r.Method + " " + r.URL.Path
 	for parameter := range r.URL.Query() {
@@ -381,8 +382,8 @@ func TestUpdateBucketRequests(t *testing.T) {
 	}
 }
 
-// CreateBucket creates a bucket with object lock, and then sets its default retention, with a
-// checksum, which S3 requires.
+// CreateBucket creates a bucket with object lock, and then sets its default retention. The second
+// request has a checksum, because S3 requires one.
 func TestCreateBucketWithObjectLock(t *testing.T) {
 	service, transport := newScriptedService(t, Config{}, newBucketReplies(map[string]string{
 		"GET /?object-lock": "200 <ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled>" +
@@ -411,7 +412,8 @@ const (
 	// publicPolicy is a policy that permits everybody to read the bucket "photos".
 	publicPolicy = `{"Statement":{"Effect":"Allow","Principal":"*","Action":"s3:GetObject",` +
 		`"Resource":"arn:aws:s3:::photos/*"}}`
-	// blockedAccess is the response about a bucket whose block of public access has all four parts.
+	// blockedAccess is a response with a bucket's block of public access. All four parts of the
+	// block are on.
 	blockedAccess = "200 <PublicAccessBlockConfiguration>" +
 		"<BlockPublicAcls>true</BlockPublicAcls><IgnorePublicAcls>true</IgnorePublicAcls>" +
 		"<BlockPublicPolicy>true</BlockPublicPolicy><RestrictPublicBuckets>true</RestrictPublicBuckets>" +
@@ -427,7 +429,7 @@ func TestUpdateBucketPublic(t *testing.T) {
 	_, err := service.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithPublicAccess(true)))
 	require.NoError(t, err)
 
-	// It reads both settings, and then changes them.
+	// UpdateBucket reads both settings, and then changes them.
 	want := []string{
 		"GET /?policy",
 		"GET /?publicAccessBlock",
@@ -446,7 +448,8 @@ func TestUpdateBucketPublic(t *testing.T) {
 	}]}`, transport.bodies["PUT /?policy"])
 }
 
-// UpdateBucket leaves the policy of a bucket as it is if it already makes the bucket public.
+// UpdateBucket does not change the policy of a bucket if the policy already makes the bucket
+// public.
 func TestUpdateBucketPublicAlready(t *testing.T) {
 	service, transport := newScriptedService(t, Config{}, bucketReplies(map[string]string{
 		"GET /?policy": "200 " + publicPolicy,
@@ -485,8 +488,8 @@ func TestUpdateBucketPublicByACL(t *testing.T) {
 	require.Equal(t, "public-read", transport.headers["PUT /?acl"].Get("X-Amz-Acl"))
 }
 
-// UpdateBucket names in its result the settings that it could not read after a change that
-// succeeded.
+// If UpdateBucket cannot read some settings after a change that succeeded, its result names these
+// settings.
 func TestUpdateBucketUnread(t *testing.T) {
 	service, _ := newScriptedService(t, Config{}, newBucketReplies(map[string]string{
 		"HEAD /":           errorResponse(403, "AccessDenied"),
@@ -516,7 +519,7 @@ func TestCORSRules(t *testing.T) {
 	body := transport.bodies["PUT /?cors"]
 	require.Contains(t, body, "<MaxAgeSeconds>3600</MaxAgeSeconds>")
 
-	// Another service, whose server has these rules, reads them.
+	// The server of another service returns these rules, and BucketInfo reads them.
 	service, _ = newScriptedService(t, Config{}, bucketReplies(map[string]string{
 		"GET /?cors": "200 " + body,
 	}))
@@ -539,7 +542,7 @@ func TestLifecycleRules(t *testing.T) {
 	body := transport.bodies["PUT /?lifecycle"]
 	require.Contains(t, body, "<Filter><Prefix></Prefix></Filter>", "a rule for all objects has an empty prefix")
 
-	// Another service, whose server has these rules, reads them.
+	// The server of another service returns these rules, and BucketInfo reads them.
 	service, _ = newScriptedService(t, Config{}, bucketReplies(map[string]string{
 		"GET /?lifecycle": "200 " + body,
 	}))
@@ -548,8 +551,8 @@ func TestLifecycleRules(t *testing.T) {
 	require.Equal(t, rules, info.Lifecycle)
 }
 
-// For one rule that hides objects, B2 returns two rules. UpdateBucket reads them as the one rule that was set:
-// https://www.backblaze.com/apidocs/s3-get-lifecycle-configuration
+// If a rule hides objects, B2 returns two rules for it. UpdateBucket reads them as the one rule
+// that was set: https://www.backblaze.com/apidocs/s3-get-lifecycle-configuration
 func TestLifecycleRulesOnB2(t *testing.T) {
 	const response = `200 <LifecycleConfiguration>
 		<Rule>
@@ -642,8 +645,8 @@ func TestLifecycleRulesOfOthers(t *testing.T) {
 	}
 }
 
-// If a server drops the tag of a rule, which would then apply to more objects, UpdateBucket fails with
-// Unsupported and restores the earlier rules.
+// If a server drops the tag of a rule, the rule would apply to more objects. UpdateBucket then
+// fails with Unsupported and restores the earlier rules.
 func TestLifecycleRulesDroppedTags(t *testing.T) {
 	// The server shows this rule without tags before and after the change.
 	const ruleWithoutTags = `<LifecycleConfiguration><Rule><ID>b</ID><Status>Enabled</Status>` +
@@ -883,7 +886,8 @@ func TestBucketInfoNamesRefusedPermission(t *testing.T) {
 
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// Without the replies of the case, the server permits all reads, and the bucket has no settings.
+			// These replies permit all reads, and the bucket has no settings. The replies of the case
+			// replace some of them.
 			replies := bucketReplies(map[string]string{
 				"GET /?object-lock": errorResponse(404, "ObjectLockConfigurationNotFoundError"),
 			})
@@ -958,8 +962,8 @@ func TestUpdateBucketPublicDenied(t *testing.T) {
 	}
 }
 
-// BucketInfo fails if the bucket is missing or a setting cannot be read, but not for a setting that
-// the server does not have.
+// BucketInfo fails if the bucket is missing or a setting cannot be read. It does not fail if the
+// server lacks a setting.
 func TestBucketInfoErrors(t *testing.T) {
 	tests := map[string]struct {
 		replies map[string]string // bucketReplies has those for a bucket without settings, with changes
@@ -996,7 +1000,7 @@ func TestBucketInfoErrors(t *testing.T) {
 	}
 }
 
-// ListBuckets returns the buckets of one page, which it sorts by name, and the token of the next page.
+// ListBuckets returns the buckets of one page, sorted by name, and the token of the next page.
 func TestListBucketsPages(t *testing.T) {
 	// The server sends "b" and then "a", and the region of each bucket.
 	const bucket = "<Bucket><Name>%s</Name><CreationDate>2026-01-02T03:04:05.000Z</CreationDate>" +

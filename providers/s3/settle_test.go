@@ -26,7 +26,7 @@ func repeated(n int, reply string) []string {
 	return slices.Repeat([]string{reply}, n)
 }
 
-// count returns how many requests with the name were sent.
+// count returns how many requests had the name of a scripted request.
 func (s *scriptedTransport) count(name string) int {
 	n := 0
 	for _, request := range s.requests {
@@ -154,8 +154,9 @@ func TestCreateBucketSettings(t *testing.T) {
 	}
 }
 
-// A second CreateBucket with the same request succeeds, and applies settings that were delayed for too long in the
-// first. It fails with BucketExists if it asks for another region or for object lock.
+// A second CreateBucket with the same request succeeds. It applies settings that were delayed for
+// too long in the first call. It fails with BucketExists if it asks for another region or for
+// object lock.
 func TestCreateBucketContinued(t *testing.T) {
 	tests := map[string]struct {
 		option storage.BucketOption // of the second call
@@ -179,7 +180,7 @@ func TestCreateBucketContinued(t *testing.T) {
 					storage.WithVersioning(true))
 				require.ErrorIs(t, err, storage.Unavailable)
 
-				// The bucket is there now, and S3 has no other change under way.
+				// The bucket exists now, and S3 makes no other change of it.
 				transport.first = map[string][]string{"HEAD /": {"200 "}}
 				_, err = engine.NewService(service).CreateBucket(t.Context(), "photos", tt.option)
 				require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
@@ -240,7 +241,7 @@ func TestCreateBucketInternalError(t *testing.T) {
 					require.Contains(t, s3error.Of(err).Hint, "call UpdateBucket")
 				}
 
-				// Nothing may delete the bucket, which may be that of another process.
+				// The bucket may be that of another process, so no request deletes it.
 				require.NotContains(t, transport.requests, "DELETE /")
 			})
 		})
