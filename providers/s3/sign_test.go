@@ -64,7 +64,8 @@ func mustOpen(t *testing.T, c Config) *objectDriver {
 // which the SDK adds to the query.
 type atTime struct{ now time.Time }
 
-// PresignHTTP signs the request as the SDK does, but for the time a.now, and without the parameter x-id.
+// PresignHTTP signs the request as the SDK does, but at the time a.now and without the parameter
+// x-id.
 func (a atTime) PresignHTTP(
 	ctx context.Context, c aws.Credentials, r *http.Request, payload, service, region string, _ time.Time,
 	opts ...func(*v4.SignerOptions),
@@ -109,7 +110,7 @@ func (d *objectDriver) sdkGet(
 	return presigned
 }
 
-// keys has a key with each kind of special character that must be escaped.
+// keys has a key for each kind of special character that must be escaped.
 var keys = append(slices.Clone(wiretest.Keys), "a=b&X-Amz-Expires=9", strings.Repeat("k/", 511)+"kk")
 
 // A signed upload is the same as that of the SDK, at each kind of endpoint, for each kind of key and
@@ -281,8 +282,8 @@ func TestSignedURLEscapesPath(t *testing.T) {
 	}
 }
 
-// A signed upload signs the headers that the client must send, and returns them, except for the
-// signed Content-Length, which each client sets itself.
+// A signed upload signs the headers that the client must send, and returns them. It also signs
+// Content-Length, but does not return it, because each client sets this header itself.
 func TestSignedHeaders(t *testing.T) {
 	d := mustOpen(t, Config{})
 	req := wiretest.SignedUpload(func(r *driver.SignRequest) {
@@ -425,7 +426,7 @@ func TestSignedURLExpires(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, tt.wantExpiry, got.ExpiresAt)
 
-			// The URL has the number of seconds until then.
+			// The URL has the number of seconds until the signature expires.
 			u, err := url.Parse(got.URL)
 			require.NoError(t, err)
 			wantSeconds := int64(tt.wantExpiry.Sub(second) / time.Second)
@@ -442,7 +443,7 @@ func TestSignedURLExpires(t *testing.T) {
 	})
 }
 
-// Sign fails with Unsupported if a signature cannot enforce what is asked for.
+// Sign fails with Unsupported if a signature cannot enforce what the request asks for.
 func TestSigningErrors(t *testing.T) {
 	tests := map[string]struct {
 		config Config
@@ -482,7 +483,8 @@ func TestSigningErrors(t *testing.T) {
 	}
 }
 
-// The signing key makes the same signature of a form's policy as the SDK.
+// This package signs the policy of a form with its signing key. The signature equals that of the
+// SDK.
 func TestSigningKeyMatchesSigV4(t *testing.T) {
 	d := mustOpen(t, Config{AWS: &aws.Config{Credentials: expiring{}, Region: "eu-west-1"}})
 
@@ -502,7 +504,7 @@ func TestSigningKeyMatchesSigV4(t *testing.T) {
 	require.Equal(t, "https://photos.s3.eu-west-1.amazonaws.com", presigned.URL)
 }
 
-// Concurrent calls sign the same URL, even while others sign for another day.
+// Concurrent calls sign the same URL, even while other calls sign for another day.
 func TestSignConcurrently(t *testing.T) {
 	const callers, rounds = 8, 100
 	d := mustOpen(t, Config{})
@@ -518,7 +520,8 @@ func TestSignConcurrently(t *testing.T) {
 					t.Errorf("signed %v, %v; want %s", signedURL, err, want.URL)
 					return
 				}
-				// The other day needs another key, which replaces the one that is kept.
+				// The other day needs another key. The driver keeps only one key, so the new one
+				// replaces it.
 				_, _ = d.urls.sign(t.Context(), wiretest.SignedUpload(nil), now.Add(24*time.Hour))
 			}
 		})

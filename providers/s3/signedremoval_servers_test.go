@@ -31,7 +31,7 @@ func TestSignedRemoveURLRemovesOneObject(t *testing.T) {
 			sendSignedRemove(t, signedURL, forceDelete)
 		}
 
-		// No version is gone. There may also be delete markers.
+		// All versions are left. There may also be delete markers.
 		versions := 0
 		for _, err := range storage.Versions(t.Context(), b) {
 			require.NoError(t, err)

@@ -69,7 +69,7 @@ func TestWithSignedParameterMatchesSDK(t *testing.T) {
 		change func(r *driver.SignRequest) // of a request for a download
 		opts   []SignedOption
 
-		// The same request, for the SDK.
+		// These fields describe the same request for the SDK.
 		method string
 		query  string
 		header http.Header
@@ -205,8 +205,8 @@ func TestWithSignedHeaderIsNotPrinted(t *testing.T) {
 	}
 }
 
-// A signed removal sets each header with which MinIO would remove more to false, because MinIO obeys
-// unsigned headers, too. Servers that are known not to have such headers get none.
+// Some headers make MinIO remove more, even if they are not signed. So a signed removal signs each
+// of them with the value false. Servers that are known not to have such headers get none.
 func TestSignedRemoveURLCoversHeaders(t *testing.T) {
 	const force, bypass = "X-Minio-Force-Delete", "X-Amz-Bypass-Governance-Retention"
 	tests := []struct {
@@ -230,7 +230,7 @@ func TestSignedRemoveURLCoversHeaders(t *testing.T) {
 			profile.narrowRemoval(header, "")
 			require.Equal(t, tt.wantOfObject, slices.Sorted(maps.Keys(header)))
 
-			// A removal of a version.
+			// The removal of a version has one.
 			header = http.Header{}
 			profile.narrowRemoval(header, "v")
 			require.Equal(t, tt.wantOfVersion, slices.Sorted(maps.Keys(header)))

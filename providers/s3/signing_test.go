@@ -90,7 +90,7 @@ func TestSignedUploadURLChecksum(t *testing.T) {
 	}
 }
 
-// Without a content type, SignedUploadURL signs only the header Host, so that a client may send any
+// Without a content type, SignedUploadURL signs only the header Host. So a client can send any
 // content type or none.
 func TestSignedUploadURLWithoutType(t *testing.T) {
 	s, err := s3server.Start(s3server.Config{Strict: true, Buckets: []string{"photos"}})

@@ -35,11 +35,13 @@ func newStandIn(t *testing.T, replies ...reply) *standIn {
 	return &standIn{wiretest.NewServer(t, sized...)}
 }
 
-// withoutAmazonHeader, as an empty header of a reply, removes the header that makes a stand-in look like S3.
+// withoutAmazonHeader is the header that makes a stand-in look like S3. If a reply has this header
+// with an empty value, the response does not have it.
 const withoutAmazonHeader = "X-Amz-Stand-In"
 
-// withLength returns the reply with a header whose name begins with X-Amz-. The driver takes a server with such a
-// header for S3. A success also gets a Content-Length, even for HEAD, as real servers send it.
+// withLength returns the reply with a header whose name begins with X-Amz-. Such a header makes the
+// driver take the server for S3. A success also gets a Content-Length, even for HEAD, as real
+// servers send it.
 func withLength(r reply) reply {
 	if r.Cut || r.Status == http.StatusNoContent || r.Header["Content-Length"] != "" {
 		return r
@@ -54,7 +56,8 @@ func withLength(r reply) reply {
 	return r
 }
 
-// gatewayReply returns an error page of a gateway before S3, without any header of S3.
+// gatewayReply returns an error page of a gateway between the driver and S3. It has no header of
+// S3.
 func gatewayReply(status int) reply {
 	return reply{
 		Status: status,
@@ -84,7 +87,7 @@ func newStandInWithoutLength(t *testing.T, header map[string]string, body string
 	return &standIn{&wiretest.Server{Server: server}}
 }
 
-// newProfile returns a copy of the profile with the name.
+// newProfile returns a copy of the profile with the given name.
 func newProfile(t *testing.T, name string) *Profile {
 	t.Helper()
 	profile, ok := NamedProfile(name)
@@ -92,8 +95,8 @@ func newProfile(t *testing.T, name string) *Profile {
 	return &profile
 }
 
-// openDriver opens the bucket "photos" at the server with a profile. The functions in change may change
-// the configuration before.
+// openDriver opens the bucket "photos" at the server with a profile. The functions in change can
+// change the configuration before that.
 func (s *standIn) openDriver(t *testing.T, profile string, change ...func(*Config)) *objectDriver {
 	t.Helper()
 	c := Config{

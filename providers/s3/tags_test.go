@@ -256,7 +256,7 @@ func TestSetTagsRequest(t *testing.T) {
 	}
 }
 
-// Tags and SetTags fail with the code of what is missing or refused.
+// The error of Tags and SetTags has a code that says what is missing or refused.
 func TestTagErrors(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -291,8 +291,9 @@ func TestTagErrors(t *testing.T) {
 	}
 }
 
-// S3 answers 405 to a request for the tags of a delete marker. Servers without tags may do the same. If the response
-// does not name the marker, SetTags sends a HEAD to find out which it is.
+// S3 answers 405 to a request for the tags of a delete marker. Servers without tags may do the
+// same. If the response does not mention a delete marker, SetTags sends a HEAD to learn whether
+// there is one.
 func TestTagsOfAKeyWhoseNewestVersionIsADeleteMarker(t *testing.T) {
 	tests := map[string]struct {
 		replies []reply

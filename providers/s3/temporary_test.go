@@ -33,8 +33,8 @@ aws_secret_access_key = b
 	return file
 }
 
-// A call fails with Unavailable, which is retryable, if STS has a server error, and with
-// Unauthenticated if STS refuses.
+// If STS has a server error, a call fails with a retryable Unavailable. If STS refuses the request,
+// the call fails with Unauthenticated.
 func TestCredentialServiceErrorsTemporary(t *testing.T) {
 	tests := []struct {
 		name          string
@@ -79,8 +79,8 @@ func TestCredentialServiceErrorsTemporary(t *testing.T) {
 }
 
 // Credentials of a role are replaced before they expire, because S3 refuses a request that arrives
-// after that. The first ones last 20 seconds, which is so short that they are replaced at once.
-// https://github.com/peak/s5cmd/issues/678, https://github.com/awslabs/aws-c-s3/issues/471.
+// after that. The first credentials last 20 seconds, which is so short that they are replaced at
+// once. https://github.com/peak/s5cmd/issues/678, https://github.com/awslabs/aws-c-s3/issues/471.
 func TestCredentialsOfARoleAreReplacedBeforeTheyExpire(t *testing.T) {
 	// The token service gives each session the next lifetime, and a token that contains the number of the session.
 	lifetimes := []time.Duration{20 * time.Second, 80 * time.Second}

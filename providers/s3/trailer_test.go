@@ -26,14 +26,14 @@ import (
 )
 
 // A summed is the body of a part. When its last byte has been read, it sets the checksum of its
-// request, as the engine does.
+// request. The engine's bodies do the same.
 type summed struct {
 	*strings.Reader
 	request *driver.PartRequest
 	sum     storage.CRC32C
 }
 
-// Read sets the checksum of the request when its last byte was read.
+// Read sets the checksum of the request when it has returned the last byte of the body.
 func (s *summed) Read(p []byte) (int, error) {
 	n, err := s.Reader.Read(p)
 	if s.Len() == 0 {
@@ -57,8 +57,8 @@ func startTrustedServer(t *testing.T, replies ...wiretest.Reply) *wiretest.Serve
 	return server
 }
 
-// newDriverAt opens the bucket "photos" at an endpoint with a profile. The functions in change may
-// change the configuration before.
+// newDriverAt opens the bucket "photos" at an endpoint with a profile. The functions in change can
+// change the configuration before that.
 func newDriverAt(t *testing.T, endpoint, profile string, change ...func(*s3.Config)) driver.Driver {
 	t.Helper()
 	p, ok := s3.NamedProfile(profile)
@@ -82,15 +82,15 @@ func newDriverAt(t *testing.T, endpoint, profile string, change ...func(*s3.Conf
 
 const anETag = `"9b2cf535f27731c974343645a3985328"`
 
-// PutPart sends the checksum of a part in a trailer, with signed headers, if it is unknown before
-// the body is sent.
+// If the checksum of a part is unknown before the body is sent, PutPart sends it in a trailer. The
+// signature covers the headers about the trailer.
 func TestPutPartChecksumTrailer(t *testing.T) {
 	server := startTrustedServer(t, wiretest.Reply{
 		Header: map[string]string{"ETag": anETag, "X-Amz-Checksum-Crc32c": "mnG7TA=="},
 	})
 	d := newDriverAt(t, server.URL, "aws")
 
-	// The driver uses trailers for parts only.
+	// The driver uses trailers for parts, but not for whole objects.
 	require.True(t, d.Describe().PartChecksumWhileSending)
 	require.False(t, d.Describe().ChecksumWhileSending,
 		"a server that ignores a trailer would show the frames of the chunks as an object")
@@ -140,7 +140,7 @@ func requireChecksumHeader(t *testing.T, req wiretest.Request) {
 	require.Empty(t, req.Header.Get("Content-Encoding"))
 }
 
-// storedPart is the response to a part.
+// storedPart is the response to a request that has stored a part.
 var storedPart = wiretest.Reply{
 	Header: map[string]string{"ETag": anETag, "X-Amz-Checksum-Crc32c": "mnG7TA=="},
 }
@@ -253,7 +253,7 @@ func TestUploadOverTLS(t *testing.T) {
 					storage.IfAbsent())
 				require.NoError(t, err)
 
-				// file counts the bytes that are read.
+				// file.read is the number of bytes that were read.
 				isReadOnce := file.read.Load() < int64(size)+slack
 				require.Equal(t, hasTrailers, isReadOnce, "%d bytes were read", file.read.Load())
 
@@ -382,8 +382,8 @@ func requireUploadDespite(t *testing.T, damage func(r *http.Request)) {
 	require.True(t, bytes.Equal(content, got))
 }
 
-// The server stores no part of an upload that is canceled while its first parts are sent, before
-// their trailers.
+// If an upload is canceled while its first parts are sent, but before their trailers, the server
+// stores no part.
 func TestUploadCanceledBeforeTrailer(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -433,8 +433,8 @@ func TestWithCRC32COverTLS(t *testing.T) {
 	})
 }
 
-// The probe finds out whether a server takes trailers, unless it uses the client of the SDK, which
-// sends none.
+// The probe finds out whether a server takes trailers. With the client of the SDK, it cannot find
+// this out, because that client sends no trailers.
 func TestProbeTrailers(t *testing.T) {
 	// This test runs the whole probe on each server.
 	testserver.Further(t)
@@ -447,7 +447,8 @@ func TestProbeTrailers(t *testing.T) {
 	})
 }
 
-// The probe finds that a server ignores trailers if it returns no checksum of a part that has one.
+// If the server returns no checksum for a part with a trailer, the probe finds that the server
+// ignores trailers.
 func TestProbeTrailersIgnored(t *testing.T) {
 	testserver.Further(t)
 	hideChecksums := func(next http.Handler) http.Handler {

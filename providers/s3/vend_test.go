@@ -30,8 +30,8 @@ import (
 // A credentialSource returns the credentials for a key.
 type credentialSource = func(ctx context.Context, key string) (*storage.VendedCredentials, error)
 
-// newVendedStore returns a store whose bucket is on a server that has sessions. Its Program has the
-// keys of c, and its Client only vended credentials.
+// newVendedStore returns a store whose bucket is on a server that has sessions. The store's Program
+// has the keys of c, and its Client has only vended credentials.
 func newVendedStore(t *testing.T, c s3.Config) vendedtest.Store {
 	return vendedtest.Store{
 		Program: openBucket(t, c),
@@ -72,7 +72,7 @@ func startServerWithClock(t *testing.T) (c s3.Config, advance func(time.Duration
 	}
 }
 
-// The credentials that Vend returns have their rights, and no others, on our server.
+// On our server, the credentials that Vend returns have the requested rights, and no others.
 func TestVendOnS3server(t *testing.T) {
 	vendedtest.Run(t, func(t *testing.T) vendedtest.Store {
 		c, advance := startServerWithClock(t)
@@ -98,7 +98,7 @@ func minioConfig(t *testing.T, versioned bool) s3.Config {
 	}
 }
 
-// The credentials that Vend returns have their rights, and no others, on MinIO.
+// On MinIO, the credentials that Vend returns have the requested rights, and no others.
 func TestVendOnMinIO(t *testing.T) {
 	vendedtest.Run(t, func(t *testing.T) vendedtest.Store {
 		store := newVendedStore(t, minioConfig(t, false))
@@ -110,7 +110,7 @@ func TestVendOnMinIO(t *testing.T) {
 	})
 }
 
-// errNothing stands for a successful response that contains nothing of what was asked for.
+// errNothing stands for a successful response that lacks everything that was asked for.
 var errNothing = errors.New("the response contains nothing")
 
 // rawAttacks are requests that the driver never sends, with credentials for users/1/.
@@ -262,8 +262,9 @@ var rawAttacks = []struct {
 	},
 }
 
-// The server refuses requests outside of the prefix of vended credentials, such as a copy of a foreign object, a change
-// of the bucket's policy, or the removal of another bucket. Each is sent by the SDK, because the driver would not.
+// The server refuses requests outside of the prefix of vended credentials, such as a copy of a
+// foreign object, a change of the bucket's policy, or the removal of another bucket. The SDK sends
+// these requests, because the driver would not.
 func TestVendRefusesOtherRequests(t *testing.T) {
 	t.Run("our server", func(t *testing.T) {
 		c, _ := startServerWithClock(t)
@@ -417,8 +418,8 @@ func (listsBucket listingServer) RoundTrip(r *http.Request) (*http.Response, err
 	return w.Result(), nil
 }
 
-// Vend refuses the right to list a prefix if a session for it can list the whole bucket. It still
-// grants the right to read below the prefix, or to list the whole bucket.
+// Vend refuses the right to list a prefix if a session with this right can list the whole bucket.
+// It still grants the right to read below the prefix, or to list the whole bucket.
 func TestVendRefusesListOnServersThatDoNotLimitIt(t *testing.T) {
 	tests := []struct {
 		name        string
@@ -465,7 +466,7 @@ func TestVendRefusesListOnServersThatDoNotLimitIt(t *testing.T) {
 			_, err := storage.Vend(t.Context(), b, "users/1/", readAndList, time.Hour)
 			require.Equal(t, tt.wantCode, storage.CodeOf(err), "%v", err)
 
-			// Rights that need no limit to the prefix in listings are granted.
+			// Vend grants rights for which the server need not limit listings to the prefix.
 			_, err = storage.Vend(t.Context(), b, "users/1/", storage.Rights{Read: true}, time.Hour)
 			require.NoError(t, err)
 			_, err = storage.Vend(t.Context(), b, "", storage.Rights{List: true}, time.Hour)
@@ -474,8 +475,9 @@ func TestVendRefusesListOnServersThatDoNotLimitIt(t *testing.T) {
 	}
 }
 
-// Vend refuses the right to list a prefix on MinIO, which cannot limit listings. If MinIO learns
-// to, this test fails: then delete the sentence in docs/vend.md and docs/permissions.md.
+// Vend refuses the right to list a prefix on MinIO, which cannot limit listings. If this test
+// fails, MinIO has learned to limit them: then delete the sentence in docs/vend.md and
+// docs/permissions.md.
 func TestVendRefusesListOnMinIO(t *testing.T) {
 	b := openBucket(t, minioConfig(t, false))
 	_, err := storage.Vend(t.Context(), b, "users/1/", storage.Rights{List: true}, time.Hour)
@@ -578,7 +580,7 @@ func newSession(t *testing.T, c s3.Config, policy string) aws.Credentials {
 	}
 }
 
-// Vend fails with Internal if the response has no key, secret or token, or a session that has
+// Vend fails with Internal if the response has no key, secret or token, or if the session has
 // already expired.
 func TestVendRefusesIncompleteSessions(t *testing.T) {
 	for name, damage := range map[string]*strings.Replacer{

@@ -14,8 +14,8 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// openVendedBucket opens a bucket with credentials of vendor. Its store refuses credentials that vendor
-// does not admit, and needs copyTime for each part that it copies.
+// openVendedBucket opens a bucket with credentials from vendor. The bucket's store refuses
+// credentials that vendor does not admit, and needs copyTime for each part that it copies.
 func openVendedBucket(t *testing.T, vendor *wiretest.Vendor, copyTime time.Duration) storage.Bucket {
 	handle := func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -77,8 +77,8 @@ func TestCredentialsReplacedWithinCopy(t *testing.T) {
 	wiretest.CredentialsAreReplacedWithin(t, openVendedBucket, copies)
 }
 
-// Refused vended credentials are replaced once. The Go SDK alone refreshes credentials only when they expire:
-// aws/aws-sdk-go-v2#2135.
+// Vended credentials are replaced once if they are refused. The Go SDK by itself refreshes
+// credentials only when they expire: see aws/aws-sdk-go-v2#2135.
 func TestCredentialsRefusedReplacedOnce(t *testing.T) {
 	wiretest.RefusedCredentialsAreReplacedOnce(t, openVendedBucket)
 }

@@ -139,7 +139,7 @@ func TestCredentialsForPrefix(t *testing.T) {
 	require.Equal(t, http.StatusOK, response.StatusCode)
 	require.Equal(t, "read/1", string(body))
 
-	// RemoveAll removes what the credentials permit.
+	// RemoveAll removes the objects for which the credentials permit a removal.
 	removed, err := storage.RemoveAll(t.Context(), b, slices.Values([]string{"own/1", "read/1", "own/2"}))
 	require.Equal(t, 2, removed)
 	require.Equal(t, storage.PermissionDenied, storage.CodeOf(err))
@@ -171,7 +171,8 @@ func TestCredentialsForExcludesOthers(t *testing.T) {
 	}
 }
 
-// A service cannot have Config.CredentialsFor, which is called with a key, because requests for a bucket name no key.
+// Config.CredentialsFor is called with a key. A service cannot have this function, because requests
+// for a bucket name no key.
 func TestCredentialsForOfService(t *testing.T) {
 	_, err := s3.NewService(t.Context(), s3.Config{Region: "us-east-1", CredentialsFor: noCredentials})
 	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))

@@ -21,8 +21,8 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/listxml"
 )
 
-// ListVersions keeps the order of the response, in which delete markers stand between versions. The request for the
-// next page has the NextKeyMarker and NextVersionIdMarker of the page before.
+// ListVersions keeps the order of the response. There, delete markers stand between versions. The
+// request for the next page has the NextKeyMarker and NextVersionIdMarker of the page before.
 func TestListVersions(t *testing.T) {
 	const modified = `<LastModified>2026-01-02T03:04:05.100Z</LastModified>`
 	const firstPage = `<ListVersionsResult>
@@ -133,7 +133,8 @@ func TestListVersionsOnOtherServers(t *testing.T) {
 	}
 }
 
-// ListVersions fails if a page or a token is malformed, or if a page does not lead to another one.
+// ListVersions fails if a page or a token is malformed, or if a truncated page does not lead to
+// another one.
 func TestListVersionsMalformed(t *testing.T) {
 	tests := []struct {
 		name     string
@@ -228,7 +229,7 @@ func TestListVersionsKeepsAmazonsOrder(t *testing.T) {
 // A listing in pages returns each version once, although the times are not in order, and some servers begin a page with
 // the version that ended the page before.
 func TestListVersionsInPages(t *testing.T) {
-	// Each version is its id and the second of its time, newest first.
+	// Each text has the id of a version and the second of its time. The newest version is first.
 	stored := []string{"v4 09", "v3 01", "v2 07", "v1 05"}
 	tests := []struct {
 		name          string
@@ -270,7 +271,8 @@ func TestListVersionsInPages(t *testing.T) {
 	}
 }
 
-// A versionsServer lists the versions of one key. Each stored version is an id and the second of its time.
+// A versionsServer lists the versions of one key. Each text in stored has the id of a version and
+// the second of its time.
 type versionsServer struct {
 	stored        []string
 	repeatsMarker bool // a page begins with the marker's own version
@@ -316,7 +318,7 @@ func (s *versionsServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // With a delimiter, ListVersions returns the common prefixes among the versions, in the order of
 // their keys.
 func TestListVersionsWithPrefixes(t *testing.T) {
-	// The keys are encoded as in a URL, and a common prefix has no Key that counts.
+	// The keys are encoded as in a URL. The Key of a common prefix does not count.
 	server := newStandIn(t, reply{Body: `<ListVersionsResult>
 		<Version>
 			<Key>c%2F+</Key><VersionId>1</VersionId><IsLatest>true</IsLatest><Owner><ID>o</ID></Owner>
@@ -334,8 +336,8 @@ func TestListVersionsWithPrefixes(t *testing.T) {
 	}}, page)
 }
 
-// versitygw lists an old version with the time at which it was replaced, but RestoreAt needs the
-// time of the version, which its id contains.
+// versitygw lists an old version with the time at which it was replaced. RestoreAt needs the time
+// at which the version was written, which is in its id.
 func TestListVersionsTimesOnVersitygw(t *testing.T) {
 	// The id is a ULID, which begins with the time of the version in milliseconds, and has no letter U.
 	const id, listedTime = "01ARYZ6S41TSV4RRFFQ69G5FAV", "2026-01-02T03:04:05.000Z"

@@ -37,8 +37,8 @@ func staticCredentials(context.Context) (aws.Credentials, error) {
 	}, nil
 }
 
-// A signedTransport is a transport to CloudFront that checks the signature of each request, and records its line
-// and body. Each response has the status and the body.
+// A signedTransport is a transport to CloudFront that checks the signature of each request, and
+// records its line and body. Each response has the status and the body of the transport.
 type signedTransport struct {
 	t      *testing.T
 	status int
@@ -117,7 +117,7 @@ func newPurger(t *testing.T, transport *signedTransport) *cloudfront.Purger {
 	return purger
 }
 
-// Purge sends one invalidation with the paths of its URLs.
+// Purge sends one invalidation with the paths of the given URLs.
 func TestPurgeRequest(t *testing.T) {
 	transport := &signedTransport{status: http.StatusCreated}
 	err := newPurger(t, transport).Purge(t.Context(), []string{
@@ -156,7 +156,7 @@ func TestPurgeBatches(t *testing.T) {
 	}
 }
 
-// Purge sends each form of a path, escaped or not, in which viewers may request it.
+// Viewers may request a path in several forms, escaped or not. Purge sends all of these forms.
 func TestPurgePaths(t *testing.T) {
 	tests := []struct {
 		name, url string

@@ -46,7 +46,7 @@ func startAmazon(t *testing.T, c s3server.Config) (*s3server.Server, s3.Config) 
 	}
 }
 
-// newLockingBucket creates a bucket with object lock, and returns the Config with it.
+// newLockingBucket creates a bucket with object lock, and returns c with the name of this bucket.
 func newLockingBucket(t *testing.T, c s3.Config) s3.Config {
 	t.Helper()
 	service, err := s3.NewService(t.Context(), c)
@@ -104,7 +104,7 @@ func TestRunOnAmazonsRules(t *testing.T) {
 				enableACLs(t, c)
 			}
 
-			// Without a known feature, Run must find them all.
+			// The profile has no known feature, so Run must find all features.
 			profile, ok := s3.NamedProfile("unknown")
 			require.True(t, ok)
 			c.Profile = &profile
@@ -139,7 +139,7 @@ func TestRunOnAmazonsRules(t *testing.T) {
 	}
 }
 
-// The names of checks.
+// These constants are names of checks.
 const (
 	customerCheck = "only a customer's key reads its object, over TLS"
 	tagsCheck     = "tags of writes, copies and their own calls"
@@ -147,7 +147,7 @@ const (
 	holdCheck     = "a legal hold keeps a version, in a bucket with object lock"
 )
 
-// customerHeader begins the names of the headers with a customer's key.
+// The names of the headers with a customer's key begin with customerHeader.
 const customerHeader = "X-Amz-Server-Side-Encryption-Customer-"
 
 // Run finds each fault of a server. In the profile, it clears only the feature that has the fault.
@@ -354,8 +354,8 @@ func TestRunFindsThatARefusalAbortsAnUpload(t *testing.T) {
 	t.Cleanup(server.Close)
 	front := httptest.NewServer(documented.Like(server, documented.R2Conditions))
 	t.Cleanup(front.Close)
-	// With this profile, the driver itself checks the condition first, and would not send a false one. Run must turn
-	// that off.
+	// With this profile, the driver itself checks a condition first, and sends no request if it
+	// does not hold. Run must turn this check off.
 	profile, _ := s3.NamedProfile("r2")
 
 	report, err := Run(t.Context(), s3.Config{

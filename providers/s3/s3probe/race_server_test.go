@@ -23,9 +23,9 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 )
 
-// A racyServer honors every condition. But the operations in gap test the condition first and write a while later, so
-// that another write may come between. It supports the requests of the checks of conditions. It is an
-// http.RoundTripper, so that it uses the clock of synctest.
+// A racyServer honors every condition. But the operations in gap test the condition first and write
+// a while later, so another write may come between. The server supports the requests of the checks
+// of conditions. It is an http.RoundTripper, so that it uses the clock of synctest.
 type racyServer struct {
 	gap map[string]bool
 
@@ -34,8 +34,8 @@ type racyServer struct {
 	parts   map[string]string // by upload
 }
 
-// newRacyServer returns a server that tests a condition and writes in two steps for the operations in
-// gap: Put, Complete, Copy and Delete.
+// newRacyServer returns a server on which the operations in gap test a condition and write in two
+// steps. An operation is Put, Complete, Copy or Delete.
 func newRacyServer(gap ...string) *racyServer {
 	s := &racyServer{
 		gap:     map[string]bool{},
@@ -217,12 +217,12 @@ func (s *racyServer) write(operation, key, text string, header http.Header) bool
 		if !isTrue {
 			return false
 		}
-		// The other requests test their conditions meanwhile.
+		// The other requests test their conditions during this second.
 		time.Sleep(time.Second)
 		match = ""
 		create = false
 	} else {
-		// This waits until the others have tested their conditions.
+		// Wait until the other requests have tested their conditions.
 		time.Sleep(time.Millisecond)
 	}
 
@@ -239,8 +239,8 @@ func (s *racyServer) write(operation, key, text string, header http.Header) bool
 	return true
 }
 
-// Run reports that the server does not support a condition if the server tests it and writes in two steps, so
-// that two concurrent requests can both succeed.
+// If a server tests a condition and writes in two steps, two concurrent requests can both succeed.
+// Run then reports that the server does not support the condition.
 func TestRunFindsConditionsThatAreNotAtomic(t *testing.T) {
 	tests := map[string]struct {
 		gap  string        // the operation with two steps, or "" for none
@@ -345,7 +345,8 @@ func TestRunDoesNotDeclareAConditionThatIsKnownToRace(t *testing.T) {
 func TestRunRacesManyTimes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := newRacyServer()
-		// After so many removals with a condition, the server waits between its test of the condition and the removal.
+		// After this number of removals with a condition, the server waits between its test of the
+		// condition and the removal.
 		const atomicRemovals = 300
 		var removals atomic.Int64
 		transport := roundTripper(func(r *http.Request) (*http.Response, error) {
@@ -362,8 +363,8 @@ func TestRunRacesManyTimes(t *testing.T) {
 	})
 }
 
-// Each check that fails clears its feature in the profile, so that the driver declares only the
-// features that no check is about.
+// A check that fails clears its feature in the profile. If all checks fail, the driver declares
+// only the features that no check is about.
 func TestChecksDeclareNothingThatTheyCouldNotProve(t *testing.T) {
 	p, ok := s3.NamedProfile("aws")
 	require.True(t, ok)
@@ -372,7 +373,8 @@ func TestChecksDeclareNothingThatTheyCouldNotProve(t *testing.T) {
 		oldProfile := p
 		require.NotNil(t, c.set, c.name)
 		c.set(&p, false)
-		// The first two checks are about checksums, which the first one has cleared.
+		// The first two checks are about the feature of checksums. The first of them has already
+		// cleared it.
 		isCleared := i == 1
 		if !isCleared {
 			require.NotEqual(t, oldProfile, p, c.name)
@@ -385,7 +387,8 @@ func TestChecksDeclareNothingThatTheyCouldNotProve(t *testing.T) {
 	d, err := s3.NewDriver(t.Context(), config)
 	require.NoError(t, err)
 
-	// In this order: the form of objects and keys, URLs and uploads, and versions and classes.
+	// The features are in this order: those for the form of objects and keys, for URLs and uploads,
+	// and for versions and classes.
 	uncheckedFeatures := storage.Metadata | storage.ContentProperties | storage.KeysBesideFolders |
 		storage.LongSegments | storage.Vending
 	uncheckedFeatures |= storage.SignedURLs | storage.SignedHead | storage.SignedParts | storage.SignedRemovals |

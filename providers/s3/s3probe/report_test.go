@@ -55,7 +55,8 @@ func TestReportNamesProvenProfile(t *testing.T) {
 	}
 }
 
-// If the responses of a server fit no profile (the rules of a known server), the report asks for one in the address.
+// A profile has the rules of a known server. If the responses of a server fit no profile, the
+// report asks for a profile in the address.
 func TestReportOfUnknownServer(t *testing.T) {
 	require.NotContains(t, (&Report{}).String(), "answers")
 

@@ -118,8 +118,8 @@ func TestPolicyKeepsOtherStatements(t *testing.T) {
 	}
 }
 
-// The policy of a bucket without one is empty, and empty again after public read was added and
-// removed.
+// If a bucket has no policy, the text of its policy is empty. The text is empty again after public
+// read was added and removed.
 func TestPolicyWithoutStatements(t *testing.T) {
 	p, err := parsePolicy("")
 	require.NoError(t, err)
@@ -182,7 +182,8 @@ func TestPolicyRemoveAnonymousRead(t *testing.T) {
 	}
 }
 
-// The wildcards * and ? in an action match as on Amazon, here the action "s3:getobject".
+// The wildcards * and ? in an action match as on Amazon. Here, they must match the action
+// "s3:getobject".
 func TestPolicyWildcards(t *testing.T) {
 	for pattern, want := range map[string]bool{
 		"s3:getobject":        true,

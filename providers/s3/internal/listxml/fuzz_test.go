@@ -30,8 +30,9 @@ func FuzzListPage(f *testing.F) {
 	f.Fuzz(comparePage)
 }
 
-// FuzzListPageOfPieces composes pages of meaningful pieces, one for each byte. It finds errors that
-// changes of single bytes do not. A piece "=name" opens an element, and "</>" closes the innermost one.
+// FuzzListPageOfPieces composes pages of meaningful pieces: each byte of the input chooses one. It
+// finds errors that changes of single bytes do not find. A piece "=name" opens an element, and
+// "</>" closes the innermost one.
 func FuzzListPageOfPieces(f *testing.F) {
 	for i := range pagePieces {
 		f.Add([]byte{byte(i)}, true)

@@ -14,7 +14,7 @@ import (
 )
 
 // ReadObjects unescapes keys and prefixes if the response has the element EncodingType with the
-// value "url", wherever it stands.
+// value "url". The element can stand anywhere in the response.
 func TestReadObjectsUnescapesKeysIfTheResponseSaysSo(t *testing.T) {
 	const keys = `<Contents><Key>a+b%2B</Key></Contents><CommonPrefixes><Prefix>c%2F</Prefix></CommonPrefixes>`
 	tests := []struct {
@@ -205,8 +205,8 @@ func TestReadObjectsReturnsTheToken(t *testing.T) {
 	}
 }
 
-// ReadObjects reads an ETag in each way in which servers write it, with or without quotes and
-// references.
+// ReadObjects reads an ETag in each form in which servers write it: with or without quotes, and
+// with or without references.
 func TestReadObjectsReadsETags(t *testing.T) {
 	tests := []struct{ name, written, want string }{
 		{name: "named references", written: `&quot;x-1&quot;`, want: `"x-1"`},
@@ -261,8 +261,8 @@ func pageOf(keys int, prefix string) string {
 	return page.String()
 }
 
-// DecodeWith reads a full page of the longest keys, because such a page is smaller than MaxBytes, the limit for a
-// response. A server may escape every byte of a key.
+// DecodeWith reads a full page of the longest keys. Such a page is smaller than MaxBytes, the limit
+// for a response, even if the server escapes every byte of each key.
 func TestDecodeWithLongestKeys(t *testing.T) {
 	const keys = 1000 // of a full page
 
@@ -284,7 +284,7 @@ func TestDecodeWithLongestKeys(t *testing.T) {
 	require.Equal(t, strings.Repeat("é", letters)+"00000999", got.Entries[keys-1].Key)
 }
 
-// A page does not refer to the memory of the response, which is used again.
+// A page does not refer to the memory of the response, because this memory is used again.
 func TestReadObjectsKeepsNothingOfTheResponse(t *testing.T) {
 	response := []byte(wholePage)
 	got := &storage.Page{}
@@ -296,8 +296,8 @@ func TestReadObjectsKeepsNothingOfTheResponse(t *testing.T) {
 	require.Equal(t, readObjects(t, wholePage), got)
 }
 
-// ReadObjects makes a few allocations for a page of 1,000 keys, and none for each key. The SDK's
-// decoder makes 55, of 2,200 bytes, for each key.
+// ReadObjects makes a few allocations for a page of 1,000 keys, and none for each key. For each
+// key, the SDK's decoder makes 55 allocations with 2,200 bytes.
 func TestReadObjectsAllocatesNothingPerKey(t *testing.T) {
 	const keys = 1000
 	// A page says that its keys are escaped either before the keys or, in announcedLast, after them.

@@ -19,7 +19,7 @@ func readObjects(t *testing.T, response string) *storage.Page {
 
 const plainPage = `<ListBucketResult><Contents><Key>a&amp;b</Key><Size>7</Size></Contents></ListBucketResult>`
 
-// readable has other ways to write plainPage.
+// readable has pages that say the same as plainPage, but are written in other ways.
 var readable = []struct{ name, response string }{
 	{name: "a declaration", response: `<?xml version="1.0" encoding="UTF-8"?>` + "\n" + plainPage},
 	{
@@ -95,7 +95,7 @@ var readable = []struct{ name, response string }{
 	},
 }
 
-// ReadObjects reads the same entry from each way to write a page in XML.
+// ReadObjects reads the same entry from a page in XML, in whichever way the page is written.
 func TestReadObjectsAcceptsXMLHoweverItIsWritten(t *testing.T) {
 	want := []storage.ListEntry{{Key: "a&b", Size: 7}}
 	require.Equal(t, want, readObjects(t, plainPage).Entries)
@@ -106,7 +106,7 @@ func TestReadObjectsAcceptsXMLHoweverItIsWritten(t *testing.T) {
 	}
 }
 
-// texts has keys as XML and decoded.
+// texts has keys in two forms: as text of XML, and decoded.
 var texts = []struct{ name, text, want string }{
 	{name: "every predefined reference", text: `&lt;&gt;&amp;&apos;&quot;`, want: `<>&'"`},
 	{name: "references are decoded once", text: `&amp;lt;&amp;amp;`, want: `&lt;&amp;`},
@@ -283,7 +283,7 @@ const wholePage = "\ufeff" + `<?xml version="1.0" encoding="UTF-8"?>
  <Contents><Key><![CDATA[b&c]]></Key><LastModified>2026-01-02T03:04:05Z</LastModified><ETag>2</ETag><Size>0</Size><StorageClass>STANDARD</StorageClass></Contents>
  <CommonPrefixes><Prefix>d%2F</Prefix></CommonPrefixes></ListBucketResult>`
 
-// ReadObjects refuses a page of which the end is missing, wherever it was cut.
+// ReadObjects refuses a page whose end is missing, wherever the page was cut.
 func TestReadObjectsRefusesATruncatedPage(t *testing.T) {
 	require.Len(t, readObjects(t, wholePage).Entries, 3)
 	for n := range len(wholePage) {

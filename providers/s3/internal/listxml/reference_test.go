@@ -204,7 +204,7 @@ func (f fixedResponse) Do(*http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(f))}, nil
 }
 
-// anonymousClient returns a client that sends unsigned requests, each once.
+// anonymousClient returns a client that sends unsigned requests, and repeats none of them.
 func anonymousClient(c awss3.HTTPClient) *awss3.Client {
 	return awss3.New(awss3.Options{
 		Region:      "us-east-1",

@@ -18,8 +18,8 @@ const sumOfHello = "mnG7TA=="
 // newSumOfHello returns a pointer to sumOfHello, as the checksum of a trailer.
 func newSumOfHello() *string { return new(sumOfHello) }
 
-// NewTrailed returns a body that has the bytes of its source in the chunk format of HTTP, which Go's reader
-// of chunks decodes, and then a trailer with their checksum.
+// NewTrailed returns a body with the bytes of its source in the chunk format of HTTP. Go's reader
+// of chunks can decode this format. A trailer with the checksum of the bytes follows.
 func TestTrailed(t *testing.T) {
 	// Some of the bodies end just before, at, or after the end of a chunk.
 	for _, size := range []int{1, 8191, trailedChunk - 1, trailedChunk, trailedChunk + 1, 3*trailedChunk + 5} {
@@ -30,7 +30,8 @@ func TestTrailed(t *testing.T) {
 			"its end with the last bytes": iotest.DataErrReader(bytes.NewReader(want)),
 		} {
 			t.Run(fmt.Sprintf("%d bytes, %s", size, name), func(t *testing.T) {
-				// NewTrailed does not compute the checksum, so that of "hello" does for any content.
+				// NewTrailed does not compute the checksum, so the checksum of "hello" can be used
+				// for any content.
 				trailed := NewTrailed(src, int64(size), newSumOfHello)
 				length := trailed.length()
 

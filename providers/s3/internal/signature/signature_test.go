@@ -17,8 +17,8 @@ import (
 
 var now = time.Date(2026, 3, 4, 5, 6, 7, 890_000_000, time.UTC)
 
-// authorizationOfSDK returns the header Authorization with which the SDK signs the request. It leaves the other headers
-// that the SDK sets in the request.
+// authorizationOfSDK returns the header Authorization with which the SDK signs the request. The
+// other headers that the SDK sets stay in the request.
 func authorizationOfSDK(t *testing.T, credentials aws.Credentials, request *http.Request) string {
 	t.Helper()
 	signer := v4.NewSigner(func(o *v4.SignerOptions) {
@@ -159,7 +159,7 @@ func TestSigningKeyCachedForDay(t *testing.T) {
 			newKey := keys.Get(&tt.credentials, tt.region, tt.at)
 			require.Equal(t, tt.isReused, oldKey == newKey)
 
-			// A key from the cache signs like one without a cache.
+			// A key from the cache makes the same signature as a new key.
 			uncached := new(Keys).Get(&tt.credentials, tt.region, tt.at)
 			require.Equal(t, uncached.Signature("text"), newKey.Signature("text"))
 			require.Same(t, newKey, keys.lastKey.Load(), "only the last key must be cached")
