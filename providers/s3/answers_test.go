@@ -22,8 +22,8 @@ import (
 )
 
 // An answer is a response that a service is known to send, and the error that the caller must get.
-// The field source says who documented or recorded the response. If a page gives a status and a
-// code without the text, the message has the same meaning in other words.
+// Others have documented or recorded the response: the field source says where. If a page gives a
+// status and a code without the text, the message has the same meaning in other words.
 type answer struct {
 	call    string // a key of calls
 	status  int
@@ -821,7 +821,7 @@ var amazonBuckets = []answer{
 	},
 }
 
-// amazonRegions are responses of another region than the bucket's.
+// amazonRegions are responses of a region that is not the bucket's.
 var amazonRegions = []answer{
 	{
 		call:    "download",
@@ -1614,7 +1614,7 @@ const (
 	revision       = "s3:" + etag // as the engine returns it to callers
 )
 
-// calls are the operations, by the names that answers use.
+// calls has the operations. The keys are the names that answers use.
 var calls = map[string]call{
 	"attrs": {method: http.MethodHead, path: object, make: wiretest.Attrs()},
 	"attrs if unchanged": {

@@ -117,9 +117,10 @@ func TestServiceBucketRefusesMultiRegionARN(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-// An access point may lead to an FSx volume, which lacks features of a bucket, such as versions. If
-// the name is an ARN or an alias that ends in "-ext-s3alias", the driver declares none of these
-// features. It declares them if Config.Profile says that the access point leads to a bucket.
+// An access point may lead to an FSx volume, which lacks features of a bucket, such as versions.
+// The name of a bucket may be the ARN of an access point, or an alias that ends in "-ext-s3alias".
+// The driver then declares these features only if Config.Profile says that the name leads to a
+// bucket.
 func TestProfileOfAccessPoint(t *testing.T) {
 	const bucketFeatures = storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
 		storage.ObjectACLs | storage.Versioning

@@ -97,8 +97,8 @@ func TestWithDefaultRetentionLocksObjects(t *testing.T) {
 	})
 }
 
-// A default retention needs object lock. UpdateBucket turns it on for a bucket that exists, if the
-// server can do this.
+// A default retention needs object lock. UpdateBucket turns object lock on for a bucket that
+// exists, if the server can do this.
 func TestObjectLockOfABucketThatExists(t *testing.T) {
 	runOnLockingServers(t, func(t *testing.T, s *testServer) {
 		service := s.service(t)

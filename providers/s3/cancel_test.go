@@ -12,7 +12,8 @@ import (
 
 const partSize = 5 << 20
 
-// If its context is canceled while Upload sends parts, Upload removes them and makes no object.
+// If the context of an Upload is canceled while parts are sent, Upload removes the parts and makes
+// no object.
 func TestUploadCanceledLeavesNoParts(t *testing.T) {
 	for _, name := range serverNames {
 		t.Run(name, func(t *testing.T) {

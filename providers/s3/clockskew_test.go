@@ -116,7 +116,7 @@ func TestClockCorrected(t *testing.T) {
 	require.WithinDuration(t, serverTime, date, serverclock.MaxSkew)
 }
 
-// The clock is not corrected by the Date of a response from a cache, which has an Age.
+// A response from a cache has an Age. The Date of such a response does not correct the clock.
 func TestClockIgnoresCache(t *testing.T) {
 	d := newStandIn(t, reply{
 		Status: 403,

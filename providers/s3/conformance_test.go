@@ -206,7 +206,8 @@ func (s *testServer) driver(t *testing.T, bucket string) driver.Driver {
 	return d
 }
 
-// config returns the Config of a bucket of the server, or of its account.
+// config returns the Config of a bucket of the server. If bucket is "", the Config is for the
+// server's account.
 func (s *testServer) config(t *testing.T, bucket string) s3.Config {
 	t.Helper()
 	name := s.name

@@ -328,7 +328,7 @@ func TestCopyInParts(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, `"x-2"`, attrs.Revision)
 
-	// CopyObject is refused. Only then a HEAD reads the size of the source.
+	// CopyObject is refused. After that, a HEAD reads the size of the source.
 	requests := server.Requests()
 	require.Equal(t, "PUT /photos/to?x-id=CopyObject", requests[0].Line())
 	require.Equal(t, "HEAD /other/from?versionId=v1", requests[1].Line())
@@ -437,8 +437,8 @@ func TestCopyInPartsComparesSource(t *testing.T) {
 	}
 }
 
-// acceptCopy returns a response of success to a request that writes. The request belongs to a copy
-// in one request or in parts.
+// acceptCopy returns a successful response to a request that writes in a copy. The copy may be in
+// parts.
 func acceptCopy(r wiretest.Request) reply {
 	query := r.Query()
 	switch {
@@ -543,7 +543,7 @@ func TestCopyInPartsRetries(t *testing.T) {
 	)
 	d := server.openDriver(t, "aws")
 
-	// An object of more than five bytes is copied in parts, here in one part of nine bytes.
+	// An object of more than five bytes is copied in parts. Here, the only part has nine bytes.
 	d.copier.limit = 5
 	d.copier.part = 9
 

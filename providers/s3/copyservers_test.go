@@ -21,9 +21,10 @@ func newServerSideOnly(t *testing.T, d driver.Driver) driver.Driver {
 	})
 }
 
-// The server copies an object above the limit of one request in parts, and the copy keeps the
-// attributes of its source. Compose joins the source with another object, and sets other attributes
-// with a condition. S3 has a limit of 5 GiB. This test lowers it to 5 MiB, and copies 12 MiB.
+// If an object is above the limit of one request, the server copies it in parts, and the copy keeps
+// the attributes of its source. Compose joins the source with another object, and sets other
+// attributes with a condition. S3 has a limit of 5 GiB. This test lowers it to 5 MiB, and copies 12
+// MiB.
 func TestCopyInPartsOnServers(t *testing.T) {
 	const limit = 5 << 20
 	text := strings.Repeat("0123456789abcdef", 12<<20/16)

@@ -110,7 +110,7 @@ var withoutChecksums = map[string]string{
 // objects succeed, and Download and Copy fail with PermissionDenied. Uploads in parts fail, too,
 // because S3 has to decrypt the key of the earlier parts to encrypt the next one.
 func TestKMSRoleWithoutDecrypt(t *testing.T) {
-	// The server sends such a role the refusals of S3. It sends no other errors.
+	// The server refuses the requests that S3 refuses to such a role. It sends no other errors.
 	server, _ := startAnsweringServer(t, "aws", nil, documented.DeniedDecrypt)
 	b := engine.New(withSmallParts(server.driver(t, server.bucket(t, false))))
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
@@ -195,7 +195,7 @@ func TestListUnescapedForeignKey(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, page.Entries, 1)
 
-	// A listing of uploads has at most one upload: that of the other program.
+	// A listing of uploads has no upload except that of the other program.
 	for upload, err := range storage.ListUploads(t.Context(), b) {
 		require.NoError(t, err)
 		require.True(t, documented.IsForeign(upload.Key), upload.Key)
@@ -387,8 +387,8 @@ func (f *foreignEntries) addTo(s *testServer) {
 }
 
 // requireSeen requires that listings of this server contained the foreign entries. It does not
-// require objects on versitygw, because the test for this server adds none, or versions on R2,
-// which has none.
+// require objects on versitygw, because the test for this server adds none. It requires no versions
+// on R2, because R2 has none.
 func (f *foreignEntries) requireSeen(t *testing.T, server string) {
 	t.Helper()
 	runsOneCase := strings.Contains(flag.Lookup("test.run").Value.String(), "/")

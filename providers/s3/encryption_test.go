@@ -244,7 +244,7 @@ func newTLSStandIn(t *testing.T) (*standIn, *objectDriver) {
 // WithCustomerKey sends the key in signed headers with each request that needs it.
 func TestWithCustomerKeyRequests(t *testing.T) {
 	// Run the test with each key of customerKeys. The headers of customerHeaders with the same
-	// index belong to it.
+	// index belong to this key.
 	for i := range customerKeys {
 		key := customerkey.New("WithCustomerKey", newRawKey(t, i))
 		server, d := newTLSStandIn(t)

@@ -133,8 +133,8 @@ func openBucket(t *testing.T, c s3.Config) storage.Bucket {
 // customerKeyOf returns a key that consists of 32 times the byte c.
 func customerKeyOf(c byte) []byte { return bytes.Repeat([]byte{c}, 32) }
 
-// An object with a customer's key, uploaded whole, in parts or as a stream, can be read with that key only.
-// Without the key or with another one, the error names the option.
+// An object with a customer's key can be read only with that key. The object was uploaded whole, in
+// parts or as a stream. Without the key or with another one, the error names the option.
 func TestWithCustomerKeyObjects(t *testing.T) {
 	key := s3.WithCustomerKey(customerKeyOf(1))
 	otherKey := s3.WithCustomerKey(customerKeyOf(2))
@@ -173,8 +173,8 @@ func TestWithCustomerKeyObjects(t *testing.T) {
 	})
 }
 
-// requireKeyNeeded requires that reads of the object name fail without a customer's key, and with
-// otherKey. The errors of Attrs must say why.
+// requireKeyNeeded requires that reads of an object fail without a key and with otherKey. The
+// errors of Attrs must say why.
 func requireKeyNeeded(t *testing.T, b storage.Bucket, name string, otherKey s3.CustomerKeyOption) {
 	t.Helper()
 	for _, opts := range [][]storage.DownloadOption{nil, {otherKey}} {
@@ -231,8 +231,8 @@ func TestWithCustomerKeyRanges(t *testing.T) {
 	})
 }
 
-// A copy needs the key of its source, and may itself have another key or none. A removal needs no
-// key.
+// A copy needs the key of its source. The copy itself can have another key or none. A removal needs
+// no key.
 func TestWithCustomerKeyCopies(t *testing.T) {
 	otherKey := s3.WithCustomerKey(customerKeyOf(2))
 	sourceKey := s3.WithSourceCustomerKey(customerKeyOf(1))
@@ -422,8 +422,9 @@ func TestRestoreWithCustomerKey(t *testing.T) {
 	require.NoError(t, storage.SetTags(t.Context(), b, "k", map[string]string{"a": "b"}), "tags must need no key")
 }
 
-// runWithKMS runs a test with MinIO and with an s3server that have a KMS: on each of them with the
-// raw client, and with the SDK. key is a key of the KMS, and shownKey is how attributes show it.
+// runWithKMS runs a test with MinIO and with an s3server that have a KMS. On each of them, it runs
+// with the raw client and with the SDK. key is a key of the KMS, and shownKey is how attributes
+// show it.
 func runWithKMS(t *testing.T, test func(t *testing.T, c s3.Config, key, shownKey string)) {
 	const arn = "arn:aws:kms:us-east-1:123456789012:key/1"
 	for _, client := range []string{"by the raw client", "by the SDK"} {

@@ -41,7 +41,7 @@ func policyOf(t *testing.T, form *storage.SignedForm) (expiration string, condit
 	return policy.Expiration, policy.Conditions
 }
 
-// The policy of a form has conditions for each field, for the bucket and for the size, so that a
+// The policy of a form has a condition for each field, for the bucket and for the size. So a
 // browser can change none of them.
 func TestSignedUploadFormPolicy(t *testing.T) {
 	const key = "caf\u00e9/\U0001f600 $<a>&\".txt"

@@ -44,7 +44,7 @@ func TestHedgedReads(t *testing.T) {
 	}
 	group.Wait()
 
-	// The number of second requests is at most one in twenty reads.
+	// At most one read in twenty sends a second request.
 	require.LessOrEqual(t, handler.requests.Load(), int64(reads+reads/20))
 	require.Greater(t, handler.canceled.Load(), handler.waitedFor.Load(), "the second request must usually win")
 }

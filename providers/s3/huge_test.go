@@ -94,8 +94,8 @@ type failingReaderAt struct{}
 func (failingReaderAt) ReadAt([]byte, int64) (int, error) { return 0, errUnreadable }
 
 // Upload begins to send 50 TB, the size that an object of Amazon S3 may have since December 2025.
-// 10,000 parts of 5 GiB have a bit more. Upload refuses still more bytes before it sends a request:
-// https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html.
+// 10,000 parts of 5 GiB have a bit more. If a body is larger than these parts, Upload refuses it
+// before it sends a request: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html.
 func TestUploadLargestObject(t *testing.T) {
 	const largestOfAmazon = 50e12
 	const maxParts, maxPart = 10_000, 5 << 30

@@ -118,7 +118,7 @@ func requireListing(t *testing.T, b storage.Bucket, want []string, opts ...stora
 }
 
 // A forgotten is a driver for MinIO. It changes the token of each page to name a listing that the
-// server does not know. Tokens are like this after a restart of the server.
+// server does not know. After a restart, a server does not know its earlier listings either.
 type forgotten struct{ driver.Driver }
 
 // prepared matches the part of a marker that names a listing.
@@ -129,8 +129,8 @@ func forget(marker string) string {
 	return prepared.ReplaceAllLiteralString(marker, "[minio_cache:v2,id:forgotten,p:0,s:0]")
 }
 
-// List changes the token of the page if it is in Base64, because it then is a marker of MinIO.
-// Tokens that this package has made are not in Base64, and stay.
+// List changes the token of the page if the token is in Base64. Such a token is a marker of MinIO.
+// A token that this package has made is not in Base64, and stays.
 func (d forgotten) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	page, err := d.Driver.List(ctx, r)
 	if page != nil {

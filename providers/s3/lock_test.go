@@ -363,8 +363,8 @@ func TestDeleteLockedVersionDenied(t *testing.T) {
 	}
 }
 
-// If the server refuses to delete a version that is encrypted with a customer's key, Delete reads
-// the legal hold and the retention of this version. A HEAD would need the key.
+// A version may be encrypted with a customer's key. If the server refuses to delete it, Delete
+// reads its legal hold and its retention. A HEAD would need the key.
 func TestDeleteLockedVersionWithCustomerKey(t *testing.T) {
 	denied := errorReply(403, "AccessDenied", "Access Denied")
 	withoutKey := reply{Status: 400}

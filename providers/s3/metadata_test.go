@@ -128,9 +128,9 @@ func TestSignedUploadFormUnderscores(t *testing.T) {
 	require.Contains(t, form.Fields, "x-amz-meta-owner-x005F-id")
 }
 
-// If the response to the completion of an upload is lost, and the upload is gone, Upload searches
-// the metadata of the object for the write id. It finds the id although this server returns "-" for
-// each "_" in the names of metadata.
+// If the response to a completion is lost and the upload is gone, Upload looks for its write id in
+// the metadata of the object. It finds the id although this server returns "-" for each "_" in the
+// names of metadata.
 func TestCompletePartsLostUnderscores(t *testing.T) {
 	for _, profile := range []string{"ceph", "unknown", "aws"} {
 		t.Run(profile, func(t *testing.T) {

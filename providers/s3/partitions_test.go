@@ -42,7 +42,7 @@ func TestPartitionsMatchSDK(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, "s3."+tt.region+"."+p.Suffix, endpoint.URI.Host)
 
-			// The host leads to the region.
+			// profileOfHost finds the region in the host.
 			profile, region, ok := profileOfHost(endpoint.URI.Host)
 			require.True(t, ok)
 			require.Equal(t, "aws", profile.Name)

@@ -75,8 +75,8 @@ func allProperties() storage.Properties {
 	}
 }
 
-// A rawCall is a call whose request the raw client sends. Only one of the fields put, part, get and
-// head is set.
+// A rawCall is a call whose request the raw client sends. Exactly one of the fields put, part, get
+// and head is set.
 type rawCall struct {
 	name string
 	put  *driver.PutRequest // with the body text
@@ -115,8 +115,8 @@ func (c rawCall) do(ctx context.Context, d *objectDriver) error {
 	return err
 }
 
-// rawCalls returns calls whose requests the raw client sends. There is a call for each property
-// that changes such a request.
+// rawCalls returns calls whose requests the raw client sends. There are calls for everything that
+// changes such a request.
 func rawCalls() []rawCall {
 	return slices.Concat(rawPuts(), rawParts(), rawReads(), rawCallsOfKeys())
 }

@@ -19,8 +19,7 @@ import (
 func TestRedirectWithoutCustomerKey(t *testing.T) {
 	provider := credentials.NewStaticCredentialsProvider("key", "secret", "")
 
-	// Each function returns a Config with which the driver sends its requests by the client to the
-	// server at root.
+	// Each function returns a Config. Its requests go by the given client to the server at root.
 	configs := map[string]func(root string, client *http.Client) Config{
 		"HTTPClient": func(root string, client *http.Client) Config {
 			return Config{

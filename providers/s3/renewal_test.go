@@ -96,8 +96,8 @@ func writeProfile(t *testing.T, file string, c aws.Credentials) {
 }
 
 // A source is a place where a Config gets its credentials. The function config returns a Config
-// that uses the source. When the Config needs credentials, it gets the key that is valid then. The
-// function update updates the source after another key has become valid.
+// that uses the source. When the Config needs credentials, it gets the key that is valid then.
+// config also returns a function that updates the source after another key has become valid.
 type source struct {
 	name   string
 	config func(t *testing.T, r *rotation) (c Config, update func())

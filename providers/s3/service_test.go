@@ -42,8 +42,8 @@ var defaultReplies = map[string]string{
 	http.MethodDelete: "204 ",
 }
 
-// RoundTrip records the request, and sends the scripted reply for this kind of request. The text of
-// a reply has a status, a space and a body.
+// RoundTrip records the request, and sends the scripted reply for this kind of request. A reply
+// consists of a status, a space and a body.
 func (s *scriptedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	name := requestName(r)
 	var body []byte
@@ -79,8 +79,8 @@ func (s *scriptedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// requestName returns the name of a request in a script. The name has one parameter of the request,
-// even if the request has several ones.
+// requestName returns the name of a request in a script. The name has at most one parameter, even
+// if the request has several.
 func requestName(r *http.Request) string {
 	name := r.Method + " " + r.URL.Path
 	for parameter := range r.URL.Query() {

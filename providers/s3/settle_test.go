@@ -26,7 +26,7 @@ func repeated(n int, reply string) []string {
 	return slices.Repeat([]string{reply}, n)
 }
 
-// count returns how many requests had the name of a scripted request.
+// count returns the number of requests with a name.
 func (s *scriptedTransport) count(name string) int {
 	n := 0
 	for _, request := range s.requests {
@@ -180,7 +180,7 @@ func TestCreateBucketContinued(t *testing.T) {
 					storage.WithVersioning(true))
 				require.ErrorIs(t, err, storage.Unavailable)
 
-				// The bucket exists now, and S3 makes no other change of it.
+				// The bucket exists now, and S3 is no longer changing it.
 				transport.first = map[string][]string{"HEAD /": {"200 "}}
 				_, err = engine.NewService(service).CreateBucket(t.Context(), "photos", tt.option)
 				require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)

@@ -230,7 +230,7 @@ func TestSignedRemoveURLCoversHeaders(t *testing.T) {
 			profile.narrowRemoval(header, "")
 			require.Equal(t, tt.wantOfObject, slices.Sorted(maps.Keys(header)))
 
-			// The removal of a version has one.
+			// A removal of a version has the id of the version.
 			header = http.Header{}
 			profile.narrowRemoval(header, "v")
 			require.Equal(t, tt.wantOfVersion, slices.Sorted(maps.Keys(header)))

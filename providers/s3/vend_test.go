@@ -262,8 +262,8 @@ var rawAttacks = []struct {
 	},
 }
 
-// The server refuses requests outside of the prefix of vended credentials, such as a copy of a
-// foreign object, a change of the bucket's policy, or the removal of another bucket. The SDK sends
+// The server refuses requests outside of the prefix of vended credentials. Examples are a copy of a
+// foreign object, a change of the bucket's policy, and the removal of another bucket. The SDK sends
 // these requests, because the driver would not.
 func TestVendRefusesOtherRequests(t *testing.T) {
 	t.Run("our server", func(t *testing.T) {

@@ -76,7 +76,7 @@ func TestRegisterOpensBucketsAndAccounts(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.Equal(t, []string{"bucket photos", "account "}, opened)
 
-	// Invalid addresses open nothing more.
+	// Invalid addresses do not reach these functions.
 	for _, address := range []string{
 		"test-address://",
 		"test-address://photos?other=1",

@@ -238,8 +238,8 @@ func TestCompletionRemovesPartsOfBusyStore(t *testing.T) {
 	})
 }
 
-// If a completion has failed without making the object, a later one with the call "one" makes it.
-// The failed completion had the same call or another one.
+// If a completion fails without making the object, the call "one" makes it later. The completion
+// that failed was the call "one", too, or another call.
 func TestCompletionRepeated(t *testing.T) {
 	tests := []struct {
 		name string

@@ -41,7 +41,8 @@ func TestEscapeRoundTrip(t *testing.T) {
 	}
 }
 
-// Escape changes only names with the character that gets lost, and Unescape leaves a name that was not escaped.
+// Escape changes only names with the character that the server loses, and Unescape leaves a name
+// that was not escaped.
 func TestEscapeLeavesOtherNames(t *testing.T) {
 	names := httpheader.NewNameEscaper('-', '_')
 	require.Equal(t, "owner-x005F-id", names.Escape("owner_id"))

@@ -212,8 +212,8 @@ func TestCredentialsUsedIfCatalogFails(t *testing.T) {
 	})
 }
 
-// If CredentialsFor fails, the request fails with the Code of its error. Codes that say something about an object, and
-// unknown ones, are replaced.
+// If CredentialsFor fails, the request fails with the Code of the error from CredentialsFor. Codes
+// that say something about an object, and unknown Codes, are replaced.
 func TestCredentialsMissing(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -281,7 +281,7 @@ func TestCredentialsNotFoundCode(t *testing.T) {
 	require.Error(t, bucket.Remove(t.Context(), "a/1"))
 }
 
-// If a request that waits for credentials is canceled, the others still get them.
+// If a request that waits for credentials is canceled, the other requests still get them.
 func TestCredentialsRequestCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		waitOneSecond := func(ctx context.Context, _ string) error {
@@ -419,8 +419,8 @@ func TestCopyWithoutCredentialsOfSource(t *testing.T) {
 	require.Zero(t, catalog.count("Copy", "b/"))
 }
 
-// If the store refuses vended credentials before they expire, because they were revoked or a clock is wrong, they are
-// replaced once.
+// Vended credentials are replaced once if the store refuses them before they expire. The reason may
+// be that they were revoked, or that a clock is wrong.
 func TestCredentialsRefused(t *testing.T) {
 	const firstCredentials = "a/1" // the catalog numbers the credentials for the folder "a"
 	tests := []struct {
@@ -473,7 +473,8 @@ func TestCredentialsRefusedAtOnce(t *testing.T) {
 	}
 }
 
-// If the store refuses the credentials of a batch, one call of the catalog replaces them for all its keys.
+// If the store refuses the credentials of a batch, one call of the catalog replaces them for all
+// keys of the batch.
 func TestCredentialsRefusedForBatch(t *testing.T) {
 	catalog := &catalog{attempts: 3}
 	bucket := catalog.openBucket()

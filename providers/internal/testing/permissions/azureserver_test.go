@@ -189,7 +189,7 @@ func (o *azureBlob) describe(w io.Writer, name string, isCurrent bool) {
 	_, _ = io.WriteString(w, "</Metadata></Blob>")
 }
 
-// store makes the newest version of a blob. If src is not nil, it is a copy of src.
+// store makes the newest version of a blob. If src is not nil, the version is a copy of src.
 func (s *azureServer) store(w http.ResponseWriter, r *http.Request, path string, body []byte, src *azureBlob) {
 	s.writes++
 	o := &azureBlob{
