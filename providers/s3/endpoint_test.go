@@ -20,8 +20,8 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// legacyResolver returns a configuration with a resolver of the kind that BaseEndpoint has replaced. The
-// resolver returns endpoint and err.
+// legacyResolver returns a configuration with an older kind of resolver, which BaseEndpoint has
+// replaced. The resolver returns endpoint and err.
 func legacyResolver(endpoint aws.Endpoint, err error) *aws.Config {
 	resolve := func(string, string, ...any) (aws.Endpoint, error) { return endpoint, err }
 	return &aws.Config{
@@ -186,8 +186,8 @@ func TestEndpointResolverUnusable(t *testing.T) {
 	}
 }
 
-// Sign returns URLs with the same host and path as requests, even if an endpoint resolver forbids to
-// put the bucket's name into the host.
+// Sign returns URLs with the same host and path as requests. This also holds if an endpoint
+// resolver does not permit the bucket's name in the host.
 func TestSignedURLsHaveTheHostOfRequests(t *testing.T) {
 	server := newStandIn(t, stored)
 	opened, err := NewDriver(t.Context(), Config{

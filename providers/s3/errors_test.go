@@ -296,7 +296,7 @@ type failingBody struct{ err error }
 
 func (b failingBody) Read([]byte) (int, error) { return 0, b.err }
 
-// Seek finds the end of a body of five bytes.
+// Seek returns 5 as the end of the body.
 func (b failingBody) Seek(offset int64, whence int) (int64, error) {
 	if whence == io.SeekEnd {
 		return 5, nil

@@ -58,7 +58,7 @@ func accountAt(t *testing.T, transport http.RoundTripper) *serviceDriver {
 	return d.(*serviceDriver)
 }
 
-// bucketCalls has the calls of a service, by their names.
+// bucketCalls has the calls of a service. The keys are their names.
 var bucketCalls = map[string]func(t *testing.T, s *serviceDriver) error{
 	"ListBuckets": func(t *testing.T, s *serviceDriver) error {
 		_, _, err := s.ListBuckets(t.Context(), "")

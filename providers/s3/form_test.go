@@ -24,8 +24,8 @@ func formRequest(change func(r *driver.SignRequest)) *driver.SignRequest {
 	return r
 }
 
-// policyOf returns the expiration and the conditions of a form's policy, and requires that it is
-// ASCII.
+// policyOf returns the expiration and the conditions of a form's policy. It requires that the
+// policy is ASCII.
 func policyOf(t *testing.T, form *storage.SignedForm) (expiration string, conditions []any) {
 	t.Helper()
 	document, err := base64.StdEncoding.DecodeString(form.Fields["Policy"])

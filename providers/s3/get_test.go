@@ -549,8 +549,8 @@ func TestAttrsRefusedWithAndWithoutChecksum(t *testing.T) {
 	})
 }
 
-// If the HEAD without the checksum is throttled, the engine repeats the call, which begins with a
-// HEAD for the checksum.
+// If the HEAD without the checksum is throttled, the engine repeats the whole call. The call begins
+// again with a HEAD for the checksum.
 func TestAttrsThrottledWithoutChecksum(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &storeWithoutDecrypt{isThrottled: true}

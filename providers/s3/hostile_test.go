@@ -36,8 +36,8 @@ func TestHostileStatuses(t *testing.T) {
 	hostile.RunStatuses(t, newHostileStore(t))
 }
 
-// newHostileStore returns the store that the tests make hostile: an s3server, and drivers and a
-// service for it.
+// newHostileStore returns the store that the tests make hostile. It has an s3server, and drivers
+// and a service for this server.
 func newHostileStore(t *testing.T) hostile.Store {
 	t.Helper()
 	const key, secret, token = "AKIDHOSTILE", "secret key of the test", "the-session-token/of+the-test=="

@@ -176,7 +176,7 @@ func TestLockCalls(t *testing.T) {
 }
 
 // Delete sends BypassGovernance as a header. DeleteBatch sends a single DELETE for a version with
-// BypassGovernance, because in a batch the header would apply to all of its versions.
+// BypassGovernance, because the header of a batch would apply to all versions of the batch.
 func TestDeleteBypassGovernance(t *testing.T) {
 	server := newStandIn(t, reply{Status: 204})
 	d := server.openDriver(t, "aws")

@@ -136,7 +136,8 @@ func TestCompletePartsLostUnderscores(t *testing.T) {
 		t.Run(profile, func(t *testing.T) {
 			server, b := startHyphenServer(t, profile)
 
-			// The first completion makes the object, but its response is lost. The next ones find no upload.
+			// The first completion makes the object, but its response is lost. The next completions
+			// find no upload.
 			server.Inject(s3server.Fault{Operation: "CompleteMultipartUpload", DropResponse: true, Times: 1})
 			server.Inject(s3server.Fault{Operation: "CompleteMultipartUpload", Error: "NoSuchUpload"})
 

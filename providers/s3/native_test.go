@@ -101,7 +101,7 @@ func TestWithRequestChangesRemovals(t *testing.T) {
 	})
 	remove := driver.DeleteRequest{Key: "k", Native: []any{setMFA}}
 
-	// The function sets the MFA, the code of a device, which is a header of the request.
+	// The function sets a header of the request: the MFA, which is the code of a device.
 	server.Respond(reply{Status: http.StatusNoContent})
 	require.NoError(t, d.Delete(t.Context(), &remove))
 	require.Equal(t, "serial 123456", server.Last(t).Header.Get("X-Amz-Mfa"))
@@ -570,7 +570,7 @@ func TestSignedFormNativeOptions(t *testing.T) {
 	require.Equal(t, "bucket-owner-read", form.Fields["acl"])
 }
 
-// A signed form has the customer's key as a field, but does not show it in its text.
+// A signed form has the customer's key as a field. A printed form does not show the key.
 func TestSignedFormCustomerKey(t *testing.T) {
 	key := WithCustomerKey(newRawKey(t, 0))
 
@@ -590,8 +590,8 @@ func TestSignedFormExpectedOwner(t *testing.T) {
 	require.False(t, storage.Supports(withOwner, storage.SignedForms))
 }
 
-// A signature with a customer's key is refused if its base URL has no TLS, because a client would
-// show the key to everybody.
+// Signing with a customer's key fails if the base URL has no TLS, because a client would show the
+// key to everybody.
 func TestSignedURLWithCustomerKeyWithoutTLS(t *testing.T) {
 	b := openTLSBucket(t, nil, storage.WithSigningBaseURL("http://files.example.com"))
 	key := WithCustomerKey(newRawKey(t, 0))
@@ -603,8 +603,8 @@ func TestSignedURLWithCustomerKeyWithoutTLS(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-// With Config.ExpectedBucketOwner, each request for a bucket or its objects has the owner in a header, and a
-// copy also has one for the owner of its source.
+// With Config.ExpectedBucketOwner, each request for a bucket or its objects has the owner in a
+// header. A copy has another header for the owner of its source.
 func TestExpectedBucketOwnerRequests(t *testing.T) {
 	const owner = "123456789012"
 	server := newStandIn(t)

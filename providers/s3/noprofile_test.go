@@ -61,8 +61,8 @@ func TestOpenWithoutProfile(t *testing.T) {
 	}
 }
 
-// Our own server has a profile. A bucket that is opened without it refuses IfAbsent with an error
-// that names the profile.
+// Our own server has a profile. If a bucket is opened without this profile, it refuses IfAbsent
+// with an error that names the profile.
 func TestProfileOfS3server(t *testing.T) {
 	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}})
 	require.NoError(t, err)
@@ -168,8 +168,8 @@ func (d *damagedReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Without a profile of the server, a feature that no response proves stays Unsupported, and the conformance suite
-// passes. The server is ours, because other servers refuse some keys.
+// Without a profile of the server, a feature stays Unsupported unless a response proves it. The
+// conformance suite passes. The server is ours, because other servers refuse some keys.
 func TestFurtherConformanceWithoutAProfile(t *testing.T) {
 	testserver.Further(t)
 	leaveOutOfSupportTable(t)

@@ -448,7 +448,8 @@ func TestEndpointAndRegion(t *testing.T) {
 	}
 }
 
-// An invalid Config fails with InvalidArgument, and the error does not contain its secret.
+// Open fails with InvalidArgument if the Config is invalid. The error does not contain the secret
+// of the Config.
 func TestOpenInvalidConfig(t *testing.T) {
 	const secret = "hunter2"
 	client := awss3.New(awss3.Options{Region: "eu-north-1"})
@@ -859,7 +860,7 @@ func TestConfigClient(t *testing.T) {
 	require.ErrorIs(t, err, storage.RateLimited)
 	require.Len(t, server.Lines(), 1, "the client must not retry")
 
-	// Neither kind of the SDK's default checksum is sent.
+	// The SDK has two kinds of default checksums. Neither of them is sent.
 	_, err = b.Upload(t.Context(), "k", http.NoBody)
 	require.Error(t, err)
 	require.Empty(t, server.Last(t).Header.Get("X-Amz-Trailer"))

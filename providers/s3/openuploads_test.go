@@ -108,8 +108,8 @@ func TestListParts(t *testing.T) {
 	}, server.Lines())
 }
 
-// ListParts fails with ObjectNotFound if the upload is missing, and with BucketNotFound if the
-// bucket is.
+// ListParts fails with ObjectNotFound if the upload is missing. It fails with BucketNotFound if the
+// bucket is missing.
 func TestListPartsMissing(t *testing.T) {
 	for code, want := range map[string]storage.Code{
 		"NoSuchUpload": storage.ObjectNotFound,
@@ -124,7 +124,8 @@ func TestListPartsMissing(t *testing.T) {
 	}
 }
 
-// ListUploads returns a page of unfinished uploads, and continues at its token.
+// ListUploads returns a page of unfinished uploads. With the token of a page, it returns the next
+// page.
 func TestListUploads(t *testing.T) {
 	server := newStandIn(t, reply{Body: `<ListMultipartUploadsResult>
 		<IsTruncated>true</IsTruncated>

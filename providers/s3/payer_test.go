@@ -31,7 +31,7 @@ func TestConfigRequesterPays(t *testing.T) {
 			c := guest
 			c.HTTPClient = tt.client
 
-			// Without RequesterPays, a request does not say that its signer pays.
+			// Without RequesterPays, a request does not say that its sender pays.
 			b, err := s3.Open(t.Context(), c)
 			require.NoError(t, err)
 			_, err = b.Upload(t.Context(), "k", strings.NewReader("x"))
@@ -86,8 +86,8 @@ func TestConfigRequesterPays(t *testing.T) {
 	}
 }
 
-// startRequesterPays starts a server with the bucket "photos", whose requester pays. It returns the Config of another
-// account, which may use the bucket and has a bucket "own".
+// startRequesterPays starts a server with the bucket "photos", whose requester pays. It returns the
+// Config of another account. This account may use the bucket, and has a bucket "own".
 func startRequesterPays(t *testing.T) s3.Config {
 	t.Helper()
 	owner := s3server.Credential{

@@ -150,8 +150,8 @@ func (c *cancelAt) RoundTrip(r *http.Request) (*http.Response, error) {
 	return withoutKeepAlive().Transport.RoundTrip(r)
 }
 
-// If the context of Run, which probes what a server can do, is canceled, Run still removes the objects that it has
-// written.
+// Run probes what a server can do. If its context is canceled, it still removes the objects that it
+// has written.
 func TestProbeCanceled(t *testing.T) {
 	s := needServer(t, "minio")
 	c := s.config(t, s.bucket(t, false))

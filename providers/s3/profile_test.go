@@ -151,7 +151,7 @@ func TestProfileHosts(t *testing.T) {
 	}
 }
 
-// Accept-Encoding is not signed for Google.
+// The signature of a request to Google does not cover Accept-Encoding.
 func TestGetEncodingUnsignedForGCS(t *testing.T) {
 	server := newStandIn(t, reply{
 		Header: map[string]string{"ETag": etag, "Content-Encoding": "gzip"},

@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// Put sends one request. Its attributes, condition and checksum are headers that the server of the
-// profile knows.
+// Put sends one request. The headers have the attributes, the condition and the checksum in the
+// form that the server of the profile knows.
 func TestPutRequest(t *testing.T) {
 	all := storage.Properties{
 		ContentType:        "text/plain",
@@ -143,7 +143,7 @@ func TestPutRequest(t *testing.T) {
 	}
 }
 
-// The error of Put says whether its condition failed, whether a retry makes sense, and whether the
+// The error of Put says whether the condition failed, whether a retry makes sense, and whether the
 // object may have been stored.
 func TestPutResponse(t *testing.T) {
 	tests := []struct {
@@ -259,7 +259,7 @@ func TestPutResponse(t *testing.T) {
 	}
 }
 
-// With a custom HTTP client, the outcome of Put is unknown if its connection is lost. If there was
+// With a custom HTTP client, the outcome of Put is unknown if the connection is lost. If there was
 // never a connection, nothing was sent, and the outcome is known.
 func TestPutWithACustomHTTPClient(t *testing.T) {
 	server := newStandIn(t, reply{Cut: true})

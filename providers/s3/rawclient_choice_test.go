@@ -23,7 +23,7 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
 )
 
-// The raw client is used unless the configuration has something that only the SDK does, such as
+// The raw client is used unless the configuration has something that only the SDK supports, such as
 // middleware.
 func TestRawClientUsed(t *testing.T) {
 	withRawClient := map[string]Config{
@@ -206,7 +206,8 @@ func TestRawClientUsesTheSDKsURLs(t *testing.T) {
 			d := opened.(*objectDriver)
 			require.True(t, usesRawClient(t, d))
 
-			// Record a request of the SDK, which sends all requests of a Config with an HTTP client.
+			// Record a request of the SDK. The SDK sends all requests if the Config has an HTTP
+			// client.
 			sdk := &recorder{}
 			c.HTTPClient = &http.Client{Transport: sdk}
 			sdkDriver, err := NewDriver(t.Context(), c)

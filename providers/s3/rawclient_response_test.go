@@ -105,7 +105,8 @@ func TestRawClientReadsWhatTheSDKReads(t *testing.T) {
 	}
 }
 
-// requireGet requires that a download of the object "k" has the content, and returns its attributes.
+// requireGet requires that a download of the object "k" returns the given content, and returns the
+// attributes of the object.
 func requireGet(t *testing.T, d *objectDriver, content string) *storage.Attrs {
 	t.Helper()
 	attrs, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
@@ -180,7 +181,7 @@ func TestRawClientCorrectsItsClock(t *testing.T) {
 	}
 }
 
-// A failed request of the raw client has the same error as one of the SDK.
+// If a request fails, the raw client returns the same error as the SDK.
 func TestRawClientHasTheSDKsErrors(t *testing.T) {
 	calls := map[string]func(d *objectDriver) error{
 		"Put": func(d *objectDriver) error {
@@ -290,8 +291,8 @@ func requireSameErrors(t *testing.T, response reply, do func(*objectDriver) erro
 	require.Equal(t, wantFields, gotFields)
 }
 
-// Head of a missing object returns the same error, with the same types of the SDK in it, whether the raw
-// client or the SDK's client sent the request.
+// Head of a missing object returns the same error by the raw client and by the SDK's client. The
+// error contains the same types of the SDK.
 func TestRawClientHasTheSDKsErrorOfAMissingObject(t *testing.T) {
 	server := newStandIn(t, reply{
 		Status: 404,

@@ -54,8 +54,8 @@ func recordedStore() recorded.Store {
 	}
 }
 
-// The driver passes a part of the suite with responses of our own server that RecordAndReplay has recorded, as
-// it does with recordings of Amazon S3.
+// The driver passes a part of the suite with responses of our own server, which RecordAndReplay has
+// recorded. It replays them as it replays recordings of Amazon S3.
 func TestRecordedResponsesOfS3server(t *testing.T) {
 	server := s3server.ForTest(t, s3server.Config{})
 	config := s3.Config{

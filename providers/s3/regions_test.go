@@ -236,8 +236,8 @@ func TestRegionOfOneEndpoint(t *testing.T) {
 	require.Contains(t, transport.headers["DELETE /photos"].Get("Authorization"), "/here/s3/")
 }
 
-// The SDK has a provider of session credentials for directory buckets (S3 Express). Each client of the SDK gets its
-// own provider, and not a copy of another client's.
+// For directory buckets (S3 Express), the SDK has a provider of session credentials. Each client of
+// the SDK gets its own provider, and not a copy of another client's.
 func TestExpressCredentialsOfClients(t *testing.T) {
 	d, err := NewDriver(t.Context(), Config{
 		Bucket:      "photos",

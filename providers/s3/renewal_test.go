@@ -37,8 +37,8 @@ type rotation struct {
 	refused atomic.Int64 // requests
 }
 
-// newRotation starts a store that has many keys but accepts only one of them at a time. It refuses the
-// others with a code and a status.
+// newRotation starts a store that has many keys but accepts only one of them at a time. It refuses
+// the other keys with the given code and status.
 func newRotation(t *testing.T, code string, status int) *rotation {
 	r := &rotation{code: code, status: status}
 	r.valid.Store(1)
@@ -59,7 +59,7 @@ func newRotation(t *testing.T, code string, status int) *rotation {
 	return r
 }
 
-// gate is a middleware that refuses requests with another key than the valid one.
+// gate is a middleware that refuses a request unless it has the valid key.
 func (r *rotation) gate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		credential := fmt.Sprintf("Credential=key-%d/", r.valid.Load())
@@ -367,7 +367,8 @@ func drain[E any](entries func(yield func(E, error) bool)) error {
 	return nil
 }
 
-// A call whose credentials the store refuses gets new ones from their source, and succeeds.
+// If the store refuses the credentials of a call, the call gets new ones from their source, and
+// succeeds.
 func TestCredentialsRefusedReplaced(t *testing.T) {
 	for _, src := range sources {
 		for code, status := range map[string]int{
@@ -429,7 +430,8 @@ func TestCredentialsRefusedConcurrently(t *testing.T) {
 // If the token has expired when an upload fails, the abort of the upload uses the new token, so
 // that no parts remain. See grafana/loki#8964.
 func TestAbortPartsNewCredentials(t *testing.T) {
-	// The store accepts one key at a time, which is in a shared file. It refuses other keys with ExpiredToken.
+	// The store accepts one key at a time. This key is in a shared file. The store refuses other
+	// keys with ExpiredToken.
 	r := newRotation(t, "ExpiredToken", http.StatusBadRequest)
 	b, _, acceptNextKey := r.open(t, source{config: configOfSharedFile})
 

@@ -115,7 +115,8 @@ func TestRestoreRequest(t *testing.T) {
 				require.Contains(t, body, want)
 			}
 
-			// A tier of Intelligent-Tiering has no copy that expires, so the request has no days.
+			// A restored copy of an object in a tier of Intelligent-Tiering does not expire, so the
+			// request has no days.
 			isIntelligentTiering := tt.head["X-Amz-Archive-Status"] != ""
 			require.Equal(t, !isIntelligentTiering, strings.Contains(body, "<Days>"))
 		})
@@ -193,7 +194,7 @@ func TestArchived(t *testing.T) {
 
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			// With NativeAttrs, the SDK reads the response, and otherwise the raw client.
+			// With NativeAttrs, the SDK reads the response. Otherwise, the raw client reads it.
 			for _, native := range []bool{false, true} {
 				d := newStandIn(t, headOf(tt.header)).openDriver(t, "aws")
 				attrs, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", NativeAttrs: native})

@@ -155,8 +155,8 @@ func configOf(t *testing.T, name string) Config {
 	return Config{Endpoint: endpoint, Profile: newProfile(t, name)}
 }
 
-// CreateBucket sends the request to the server of the region, and names the region unless the server
-// has only one.
+// CreateBucket sends the request to the server of the region. The request names the region, unless
+// the server has only one.
 func TestCreateBucketRegion(t *testing.T) {
 	tests := map[string]struct {
 		config     Config
@@ -673,8 +673,8 @@ func TestLifecycleRulesDroppedTags(t *testing.T) {
 	require.NotContains(t, transport.bodies["PUT /photos?lifecycle"], "Tag")
 }
 
-// UpdateBucket and CreateBucket fail with Unsupported, and send no request, if the server lacks a
-// part of a setting.
+// If the server lacks a part of a setting, UpdateBucket and CreateBucket fail with Unsupported, and
+// send no request.
 func TestBucketSettingsLacking(t *testing.T) {
 	for name, option := range map[string]storage.BucketOption{
 		"object lock":         storage.WithObjectLock(),

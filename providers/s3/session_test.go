@@ -10,8 +10,8 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// Signed URLs expire with the session of the environment. If its expiry is unknown, they last at most twelve
-// hours.
+// Signed URLs expire with the session of the environment. If the expiry of the session is unknown,
+// they last at most twelve hours.
 func TestSignedURLExpiresWithSession(t *testing.T) {
 	second := now.Truncate(time.Second)
 	week := 7 * 24 * time.Hour

@@ -189,8 +189,8 @@ func TestCreateBucketContinued(t *testing.T) {
 	}
 }
 
-// CreateBucket fails with BucketExists and OutcomeUnknown if it gets an InternalError and the
-// bucket is then there. S3 does not tell whether this call or another process has created it.
+// If CreateBucket gets an InternalError, and the bucket then exists, it fails with BucketExists and
+// OutcomeUnknown. S3 does not tell whether this call or another process has created it.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html
 // https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorBestPractices.html.
 func TestCreateBucketInternalError(t *testing.T) {

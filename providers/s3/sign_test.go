@@ -325,8 +325,8 @@ func TestSignedEmptyBody(t *testing.T) {
 	require.Contains(t, signedURL.URL, "content-md5")
 }
 
-// A signed URL has the given base URL in place of the endpoint. The bucket stands before the host
-// or in the path, as at the endpoint, unless the host already names it.
+// A signed URL has the given base URL in place of the endpoint. If the host of the base URL does
+// not name the bucket, the bucket stands before the host or in the path, as at the endpoint.
 func TestSigningBaseURL(t *testing.T) {
 	tests := map[string]struct {
 		config     Config

@@ -24,7 +24,7 @@ func nativeValues(opts ...SignedOption) []any {
 	var values []any
 	for _, opt := range opts {
 		var signOpts storage.SignOptions
-		// Tests of invalid options do not use nativeValues, so the error is ignored.
+		// This error can be ignored, because tests of invalid options do not use nativeValues.
 		_ = signOpts.ApplyDownload(opt)
 		for _, native := range signOpts.Native {
 			values = append(values, native.Value)
@@ -292,7 +292,8 @@ func TestStableURLsOfS3(t *testing.T) {
 	require.NotEqual(t, signedURL.URL, signAt(hour.Add(time.Hour)).URL)
 }
 
-// Credentials of a session cannot sign stable URLs, because the next session signs others.
+// The credentials of a session cannot sign stable URLs, because the URLs change with the next
+// session.
 func TestStableURLsOfSession(t *testing.T) {
 	stable := signedDownload(func(r *driver.SignRequest) {
 		r.StableFor = time.Hour

@@ -56,8 +56,8 @@ func newAmazonBucket(t *testing.T, c s3server.Config) (storage.Bucket, stranger)
 	return b, stranger{config.HTTPClient}
 }
 
-// Signed URLs work for keys that no file system can hold together. This test uses s3server, because
-// the real servers store objects in file systems.
+// Signed URLs work for a set of keys that no file system can hold at the same time. This test uses
+// s3server, because the real servers store objects in file systems.
 func TestSignedURLsOfKeysThatFileSystemsCannotHold(t *testing.T) {
 	b, client := newAmazonBucket(t, s3server.Config{Strict: true})
 	keys := append(slices.Clone(wiretest.CurlKeys), "a", "a/b", "A", strings.Repeat("s", 300),

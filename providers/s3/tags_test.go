@@ -79,7 +79,7 @@ func TestTagsOfACopyWithoutTags(t *testing.T) {
 	require.Empty(t, server.Lines())
 }
 
-// Copy sends no extra request for a source with tags, because S3 copies them itself. The attributes
+// If a source has tags, Copy sends no extra request, because S3 itself copies them. The attributes
 // of the copy have the number of its tags.
 func TestCopyReadsNoTags(t *testing.T) {
 	withTags := map[string]string{"ETag": etag, "Content-Length": "9", "X-Amz-Tagging-Count": "3"}
@@ -117,8 +117,8 @@ func TestCopyReadsNoTags(t *testing.T) {
 	}
 }
 
-// S3 does not copy the tags of a copy in parts. Copy reads them from the source, unless the request
-// replaces them, and sets them on the new object.
+// In a copy in parts, S3 does not copy the tags. Copy reads them from the source, unless the
+// request replaces them, and sets them on the new object.
 func TestTagsOfACopyInParts(t *testing.T) {
 	// Each copy is in parts, because openDriverWithSmallCopies lowers the limit of a copy in one request.
 	const sourceTags = "<Tagging><TagSet><Tag><Key>a/b</Key><Value></Value></Tag></TagSet></Tagging>"
@@ -357,8 +357,8 @@ func TestSignedUploadURLTags(t *testing.T) {
 	require.Contains(t, signedURL.URL, "x-amz-tagging")
 }
 
-// A form with tags has them in a field as an XML document, and its policy permits no other value of
-// this field.
+// A form with tags has a field with an XML document of the tags. The policy of the form permits no
+// other value of this field.
 func TestSignedUploadFormTagsField(t *testing.T) {
 	d := mustOpen(t, Config{AccessKeyID: "AKID", SecretKey: "s", Region: "eu-west-1"})
 	req := formRequest(func(r *driver.SignRequest) {

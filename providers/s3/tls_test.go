@@ -20,8 +20,8 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 )
 
-// An object that a custom HTTP client uploads over TLS keeps its bytes, content encoding and
-// CRC32C. The SDK by itself would send the checksum after the body, in a trailer.
+// If a custom HTTP client uploads an object over TLS, the object keeps its bytes, content encoding
+// and CRC32C. The SDK by itself would send the checksum after the body, in a trailer.
 func TestBodiesOverTLS(t *testing.T) {
 	s := needServer(t, "minio-tls")
 

@@ -239,7 +239,8 @@ func (c *countedFile) ReadAt(p []byte, off int64) (int, error) {
 func TestUploadOverTLS(t *testing.T) {
 	const slack = 1 << 10 // more than is read beside the content, and less than a second read of any part
 
-	// runOverTLS runs the test with the driver's own client, and, if the Config has an HTTPClient, with that of the SDK.
+	// On each server, runOverTLS runs the test with the driver's own client, and with that of the
+	// SDK. The Config has an HTTPClient only for the SDK's client.
 	runOverTLS(t, func(t *testing.T, s *testServer, c s3.Config) {
 		b := openBucket(t, c)
 		hasTrailers := c.HTTPClient == nil
@@ -271,7 +272,8 @@ func TestUploadOverTLS(t *testing.T) {
 
 // If the checksum in the trailer does not match the part, the server refuses the part.
 func TestPutPartWrongTrailer(t *testing.T) {
-	// runOverTLS runs the test with the driver's own client, and, if the Config has an HTTPClient, with that of the SDK.
+	// On each server, runOverTLS runs the test with the driver's own client, and with that of the
+	// SDK. The Config has an HTTPClient only for the SDK's client.
 	runOverTLS(t, func(t *testing.T, s *testServer, c s3.Config) {
 		d, err := s3.NewDriver(t.Context(), c)
 		require.NoError(t, err)
@@ -464,7 +466,7 @@ func TestProbeTrailersIgnored(t *testing.T) {
 	requireTrailerVerdict(t, server.config(t, server.bucket(t, false)), s3probe.Ignored)
 }
 
-// requireTrailerVerdict runs the probe, and requires its verdict about trailers.
+// requireTrailerVerdict runs the probe, and requires the given verdict about trailers.
 func requireTrailerVerdict(t *testing.T, c s3.Config, want s3probe.Verdict) {
 	t.Helper()
 	const name = "over TLS, a part that does not match the CRC32C after it is refused"

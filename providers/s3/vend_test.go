@@ -279,8 +279,8 @@ func TestVendRefusesOtherRequests(t *testing.T) {
 	})
 }
 
-// requireAttacksRefused sends the requests of rawAttacks with credentials that have rights below users/1/ in the bucket
-// of c. It requires that all of them fail.
+// requireAttacksRefused sends the requests of rawAttacks, and requires that all of them fail. Their
+// credentials have rights below users/1/ in the bucket of c.
 func requireAttacksRefused(t *testing.T, c s3.Config, otherBucket string, rights storage.Rights) {
 	t.Helper()
 	program := openBucket(t, c)
@@ -500,7 +500,8 @@ func TestVendPolicyOnMinIOListsMore(t *testing.T) {
 		"Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": "arn:aws:s3:::`+c.Bucket+`",
 		"Condition": {"StringLike": {"s3:prefix": "users/1/*"}}}]}`)
 
-	// The last four requests meet the condition by a value that does not limit the listing.
+	// The last four requests meet the condition of the policy by a value that does not limit the
+	// listing.
 	tests := []struct {
 		name, query string
 		header      http.Header

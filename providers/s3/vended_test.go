@@ -60,8 +60,9 @@ func (s *testServer) vend(
 	}, nil
 }
 
-// A bucket with CredentialsFor asks for credentials once for each prefix, and uses them for all requests
-// below that prefix. An operation that they do not permit is refused.
+// A bucket with CredentialsFor asks for credentials once for each prefix, and uses them for all
+// requests below that prefix. If the credentials do not permit an operation, the operation is
+// refused.
 func TestCredentialsForPrefix(t *testing.T) {
 	server := needServer(t, "minio")
 	bucket := server.bucket(t, false)

@@ -340,8 +340,7 @@ func TestRunDoesNotDeclareAConditionThatIsKnownToRace(t *testing.T) {
 	}
 }
 
-// Run repeats its races hundreds of times, and so finds a server that fails only after many of
-// them.
+// Run repeats its races hundreds of times. So it finds a server that fails only after many races.
 func TestRunRacesManyTimes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := newRacyServer()

@@ -224,7 +224,8 @@ func analyze(t *testing.T, analyzer, module string, packages []string) map[strin
 	return said
 }
 
-// check runs a program, and compares the permissions of its requests with those of its operations.
+// check runs a program. It compares the permissions that the program's requests need with those of
+// the operations in said.
 func (p *programRun) check(t *testing.T, dir string, said map[string][]permissions.Operation) {
 	recorded := p.run(t, dir)
 	var unseen []string

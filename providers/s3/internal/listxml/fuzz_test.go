@@ -85,7 +85,8 @@ var pagePieces = []string{
 	"2026-01-02T03:04:05Z",
 }
 
-// comparePage fails if ReadObjects reads the response differently than encoding/xml or the SDK does.
+// comparePage fails if ReadObjects and encoding/xml, or ReadObjects and the SDK, read the response
+// in different ways.
 func comparePage(t *testing.T, response []byte) {
 	want, wantErr := referencePage(response)
 	got := &storage.Page{}

@@ -266,7 +266,7 @@ var unreadable = []struct{ name, response string }{
 	},
 }
 
-// A response that is not a page is an error, and not read as an empty page.
+// If a response is not a page, ReadObjects returns an error, and not an empty page.
 func TestReadObjectsRefusesWhatIsNotAPage(t *testing.T) {
 	for _, row := range unreadable {
 		t.Run(row.name, func(t *testing.T) {
