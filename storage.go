@@ -203,7 +203,7 @@ func openError(ctx context.Context, op string, err error) error {
 // An Opener opens the addresses of one scheme. If a function is nil, opening fails with
 // [Unsupported]. A function gets only addresses whose query parameters are known. opts has the
 // options of the parameters that every address accepts, and then the options of the caller. opts
-// does not have the parameter prefix=. [Open] applies prefix= to the bucket that the function
+// does not have prefix=. [Open] applies prefix= to the bucket that the function
 // returns.
 type Opener struct {
 	Params  []string // the query parameters of the scheme

@@ -209,7 +209,7 @@ func (g Grant) directorySignature() ([]Document, error) {
 		return nil, argument.Invalid("prefix",
 			`must be a directory that ends in "/": a shared access signature has no other prefix`, "")
 	}
-	// The parameter sdd is the number of directories in the path.
+	// sdd is the number of directories in the path.
 	depth := strconv.Itoa(strings.Count(g.Prefix, "/"))
 	return []Document{{
 		Name: "parameters",

@@ -97,9 +97,7 @@ func (d *objectDriver) appendTail(
 // the appended bytes are in no listed block.
 // https://learn.microsoft.com/azure/storage/blobs/data-lake-storage-known-issues
 func (bl *blocks) committedIDs(ctx context.Context, key string, idLength int, size int64) ([]string, error) {
-	request := func(
-		ctx context.Context, opts *blockblob.GetBlockListOptions,
-	) (blockblob.GetBlockListResponse, error) {
+	request := func(ctx context.Context, opts *blockblob.GetBlockListOptions) (blockblob.GetBlockListResponse, error) {
 		return bl.container.blob(key).GetBlockList(ctx, blockblob.BlockListTypeCommitted, opts)
 	}
 	resp, err := send(ctx, bl.container.account, request, nil)

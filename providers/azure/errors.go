@@ -85,7 +85,7 @@ func meaningOfResponse(response *azcore.ResponseError, code string, document err
 		meaning = sdkerror.Meaning{Code: storage.Unauthenticated, Hint: hiddenHint}
 	}
 	if code == "InvalidQueryParameterValue" && document.QueryParameterName == "comp" {
-		// The parameter comp names the operation, so the service does not know the operation.
+		// comp names the operation, so the service does not know the operation.
 		meaning.Code = storage.Unsupported
 		meaning.Hint = operationHint
 	}

@@ -138,9 +138,7 @@ func (bl *blocks) stage(ctx context.Context, key, id string, store func(id strin
 // uncommittedIDLength returns the length of the ids of the uncommitted blocks that the key has. It returns
 // false if the length cannot be found out.
 func (bl *blocks) uncommittedIDLength(ctx context.Context, key string) (int, bool) {
-	request := func(
-		ctx context.Context, opts *blockblob.GetBlockListOptions,
-	) (blockblob.GetBlockListResponse, error) {
+	request := func(ctx context.Context, opts *blockblob.GetBlockListOptions) (blockblob.GetBlockListResponse, error) {
 		return bl.container.blob(key).GetBlockList(ctx, blockblob.BlockListTypeUncommitted, opts)
 	}
 	resp, err := send(ctx, bl.container.account, request, nil)

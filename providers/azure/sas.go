@@ -92,7 +92,7 @@ type grant struct {
 	isFolder       bool   // true for all blobs below key, which is a directory, or "" for the container
 }
 
-// resource returns the letters of the kind of resource that g signs, for the field sr of the signature.
+// resource returns the letters of the kind of resource that g signs, for sr in the signature.
 // https://learn.microsoft.com/rest/api/storageservices/create-service-sas#specify-the-signed-resource-field
 func (g *grant) resource() string {
 	if g.isFolder && g.key == "" {

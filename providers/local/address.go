@@ -82,7 +82,7 @@ func parseAddress(u *url.URL) (path string, c Config, err error) {
 	return path, c, nil
 }
 
-// parseMode returns the file permissions in the parameter mode= of an address, or 0 if the address has
+// parseMode returns the file permissions of mode= in an address, or 0 if the address has
 // no such parameter.
 func parseMode(query url.Values) (os.FileMode, error) {
 	if !query.Has("mode") {

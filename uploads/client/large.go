@@ -82,7 +82,7 @@ func (c *Client) UploadLarge(ctx context.Context, f LargeFile) (*filesapi.Record
 		return nil, err
 	}
 
-	// Send all parts, or those in Only. The field missing shrinks as the parts arrive, so it is a copy.
+	// Send all parts, or those in Only. missing shrinks as the parts arrive, so it is a copy.
 	parts := slices.Clone(f.Only)
 	if f.Only == nil {
 		parts = numbersUpTo(f.count())

@@ -48,7 +48,7 @@ func (h *handler) reportError(r *http.Request, err error) (status int, p problem
 	return status, p
 }
 
-// renameField returns an error about the field oldName as one about newName, under which the client has sent
+// renameField returns an error about oldName as one about newName, under which the client has sent
 // the value. It returns any other error as it is.
 func renameField(err error, oldName, newName string) error {
 	uploadErr, ok := errors.AsType[*uploads.Error](err)

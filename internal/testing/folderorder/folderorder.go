@@ -120,7 +120,7 @@ type position struct {
 
 // positionOf returns where the page of a query begins.
 func positionOf(query url.Values) position {
-	// The second version of the request has the parameter start-after, and the first has marker. If that is the
+	// The second version of the request has start-after, and the first has marker. If that is the
 	// name of a folder, the page skips all keys in the folder.
 	token, err := base64.StdEncoding.DecodeString(query.Get("continuation-token"))
 	if err != nil || len(token) == 0 {

@@ -97,7 +97,7 @@ func listVersions(r *request.Request) error {
 	return r.WriteXML("ListVersionsResult", result)
 }
 
-// checkVersionMarker fails if the parameter version-id-marker, which is pos.ID, is not valid.
+// checkVersionMarker fails if version-id-marker, which is pos.ID, is not valid.
 func checkVersionMarker(r *request.Request, pos state.VersionPosition) error {
 	invalid := func(message string) error {
 		return s3error.New("InvalidArgument", "ArgumentName", "version-id-marker", "ArgumentValue", pos.ID).

@@ -34,7 +34,7 @@ type Service struct{}
 var _ nullserver.Service = Service{}
 
 // Operation returns the name of the operation that a request makes. If the operation is unknown, it
-// returns the method and the parameter comp.
+// returns the method and comp.
 func (Service) Operation(r *http.Request) string {
 	query := r.URL.Query()
 	component := query.Get("comp")

@@ -88,7 +88,7 @@ func hintFor(code storage.Code, tool string) (hint string, isKnown bool) {
 	return hint, isKnown
 }
 
-// revisionError returns a refusal of the argument ifRevision if err says that no object of this store can have the
+// revisionError returns a refusal of ifRevision if err says that no object of this store can have the
 // revision, and any other err as it is.
 func revisionError(err error, revision string) error {
 	if revision != "" && storage.CodeOf(err) == storage.InvalidArgument {

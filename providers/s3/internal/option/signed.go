@@ -25,7 +25,7 @@ var ownParameters = []string{
 }
 
 // otherOperations are parameters that turn a request for an object into another operation, whatever their value is.
-// For example, DELETE with the parameter tagging removes only the tags.
+// For example, DELETE with ?tagging removes only the tags.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html
 var otherOperations = []string{
 	"acl", "annotation", "append", "attributes", "compose", "delete", "encryption", "generation", "lambdaArn",
