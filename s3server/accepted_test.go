@@ -17,8 +17,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// A request fails with NotImplemented if it has a header that the server does not support, and to which AWS gives a
-// meaning or may give one some day.
+// A request fails with NotImplemented if the server does not support one of its headers, and AWS
+// gives this header a meaning or may give it one some day.
 func TestHeadersNotImplemented(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	s.put(t, "k", "content")
@@ -404,7 +404,8 @@ func TestPresignedURLParametersAreHeaders(t *testing.T) {
 		require.Equal(t, http.StatusNotImplemented, response.StatusCode, "%s: %s", tt.parameter, body)
 	}
 
-	// The bucket has no object lock, so a parameter of object lock is understood, but refused.
+	// The server understands a parameter of object lock, but refuses it, because the bucket has no
+	// object lock.
 	response, body = sendPresigned("PUT", url.Values{"x-amz-object-lock-legal-hold": {"ON"}}, "other")
 	require.Equal(t, http.StatusBadRequest, response.StatusCode, body)
 	require.Equal(t, "content", s.get(t, "k"))
@@ -467,12 +468,13 @@ func TestListingsShowRestoredCopies(t *testing.T) {
 		require.WithinDuration(t, s.clock.now().AddDate(0, 0, 1), *status.RestoreExpiryDate, 2*time.Minute)
 	}
 
-	// A listing without the header does not report the status of restores.
+	// A listing without the header X-Amz-Optional-Object-Attributes does not report the status of
+	// restores.
 	list, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: input.Bucket})
 	require.NoError(t, err)
 	require.Nil(t, list.Contents[0].RestoreStatus)
 
-	// The header cannot name other attributes.
+	// The header X-Amz-Optional-Object-Attributes cannot name other attributes.
 	response, body := s.sendSigned(t, "GET", "/photos", "", map[string]string{
 		"X-Amz-Optional-Object-Attributes": "Color",
 	})
@@ -500,8 +502,8 @@ func TestConditionsOfDirectoryBuckets(t *testing.T) {
 	require.Equal(t, "content", s.get(t, "k"))
 }
 
-// The server accepts the fields of a form for metadata, but refuses those for headers that S3 refuses or the server
-// does not implement, even if the policy of the form allows them.
+// The server accepts the form fields that set metadata. It refuses fields named after headers that
+// S3 refuses or the server does not implement, even if the form's policy allows them.
 func TestFormRefusesFields(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	tests := []struct {
@@ -510,7 +512,7 @@ func TestFormRefusesFields(t *testing.T) {
 	}{
 		{field: "x-amz-meta-a", value: "b", wantStatus: http.StatusNoContent},
 		{field: "x-amz-expected-bucket-owner", value: otherAccount, wantStatus: http.StatusForbidden},
-		// The field for tags is named tagging.
+		// The form field that sets tags is named tagging, not x-amz-tagging.
 		{field: "x-amz-tagging", value: "a=b", wantStatus: http.StatusNotImplemented},
 		{field: "x-amz-write-offset-bytes", value: "1", wantStatus: http.StatusNotImplemented},
 		{field: "x-amz-checksum-crc8", value: "AA==", wantStatus: http.StatusBadRequest},

@@ -120,7 +120,8 @@ func TestPolicyActionsOfHeaders(t *testing.T) {
 			require.NoError(t, s.setPolicy(policyOf(allowStatement("s3:PutObject", inKeys, ""))))
 			require.Equal(t, 403, putAnonymously(t, tt.header, tt.value))
 
-			// With the action, the write may fail for another reason: the bucket has no object lock and no ACLs.
+			// If the policy allows the action, the write can still fail for another reason: the
+			// bucket has no object lock and no ACLs.
 			require.NoError(t, s.setPolicy(policyOf(
 				allowStatement("s3:PutObject", inKeys, ""),
 				allowStatement(tt.action, inKeys, ""),

@@ -290,7 +290,7 @@ func TestACLOfObjectInOthersBucket(t *testing.T) {
 			require.Equal(t, writerID, *output.Owner.ID)
 			require.Equal(t, tt.wantGrants, describeGrants(output.Grants))
 
-			// The bucket's owner needs a grant.
+			// The bucket's owner needs a grant to read the object.
 			_, err = s.GetObject(t.Context(), &s3.GetObjectInput{
 				Bucket: aws.String(bucket),
 				Key:    aws.String("theirs"),
@@ -358,12 +358,12 @@ func TestACLInDocument(t *testing.T) {
 	require.Equal(t, wantGrants, s.objectGrants(t, s.Client, "k"))
 	require.Equal(t, 200, anonymousStatus(t, s, "k"))
 
-	// The other account changes the ACL so that it may read the ACL, and no longer change it.
+	// The other account replaces the ACL by one that lets it read the ACL, but not change it.
 	require.NoError(t, putACL(other, newACL(myID, userGrant(otherID, "READ_ACP"))))
 	require.Equal(t, []string{otherID + " READ_ACP"}, s.objectGrants(t, other, "k"))
 	requireFailure(t, putACL(other, newACL(myID)), 403, "AccessDenied")
 
-	// The owner needs no grant.
+	// The object's owner needs no grant to change or read its ACL.
 	require.NoError(t, putACL(s.Client, newACL(myID)))
 	require.Empty(t, s.objectGrants(t, s.Client, "k"))
 	require.Equal(t, "content", s.get(t, "k"))
@@ -561,8 +561,8 @@ func TestACLRefused(t *testing.T) {
 	require.Equal(t, "content", s.get(t, "k"))
 }
 
-// The ownership controls of a bucket decide whether an object, or an upload, that another account writes belongs to
-// this account or to the bucket's owner.
+// Another account writes an object or begins an upload. The bucket's ownership controls decide
+// whether the object or upload belongs to the writing account or to the bucket's owner.
 func TestOwnershipDecidesOwner(t *testing.T) {
 	const (
 		bucketOwner = "bucket owner"
@@ -619,7 +619,7 @@ func TestOwnershipDecidesOwner(t *testing.T) {
 			require.Equal(t, wantID, *parts.Owner.ID)
 			require.Equal(t, writerID, *parts.Initiator.ID)
 
-			// The policy of the bucket is only about objects of the bucket's owner.
+			// The policy of the bucket applies only to objects that belong to the bucket's owner.
 			response, _ := s.sendAs(t, nobody, "GET", "/photos/k", "", nil)
 			if tt.wantOwner == bucketOwner {
 				require.Equal(t, 200, response.StatusCode)
