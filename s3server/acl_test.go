@@ -767,7 +767,7 @@ func TestPublicAccessBlockOfRecreatedBucket(t *testing.T) {
 			})
 			require.NoError(t, err)
 
-			// The owner creates the bucket again, which would make its ACL public.
+			// The owner creates the bucket again, with an ACL that would make it public.
 			_, err = s.CreateBucket(t.Context(), &s3.CreateBucketInput{
 				Bucket:          aws.String(bucket),
 				ACL:             types.BucketCannedACLPublicRead,
@@ -786,7 +786,7 @@ func TestPublicAccessBlockOfRecreatedBucket(t *testing.T) {
 func TestCreateBucketWithACL(t *testing.T) {
 	s, myID, otherID := startWithACLs(t)
 
-	// The header of a new bucket grants another account to read.
+	// A header of CreateBucket grants another account the permission to read the new bucket.
 	_, err := s.CreateBucket(t.Context(), &s3.CreateBucketInput{
 		Bucket:          aws.String("new"),
 		GrantRead:       aws.String("id=" + otherID),
@@ -794,7 +794,7 @@ func TestCreateBucketWithACL(t *testing.T) {
 	})
 	require.NoError(t, err)
 
-	// The other account may read the bucket, and the owner has no grant in the list.
+	// The other account may read the bucket. The bucket's ACL has no grant for the owner.
 	grants := func() []string {
 		output, err := s.GetBucketAcl(t.Context(), &s3.GetBucketAclInput{Bucket: aws.String("new")})
 		require.NoError(t, err)
@@ -818,7 +818,8 @@ func TestCreateBucketWithACL(t *testing.T) {
 	requireFailure(t, err, 400, "InvalidArgument")
 }
 
-// A POST form without a signature may write only where anonymous requests may, for the bucket's owner.
+// A POST form without a signature may write only to a bucket to which anonymous requests may write.
+// The object then belongs to the bucket's owner.
 func TestFormWithoutSignatureIsAnonymous(t *testing.T) {
 	s, myID, _ := startWithACLs(t)
 	postForm := func() (status int) {
@@ -872,7 +873,8 @@ func TestPolicyMakesDropBox(t *testing.T) {
 			response, body := s.sendAs(t, nobody, "PUT", "/photos/k", "content", nil)
 			require.Equal(t, 200, response.StatusCode, body)
 
-			// Only the owner may read the object, and not even who has written it.
+			// Only the bucket's owner may read the object. Even the account that has written it may
+			// not.
 			requests := []struct {
 				method, path string
 				header       map[string]string

@@ -257,7 +257,7 @@ func TestAdminAPINeedsToken(t *testing.T) {
 	})
 }
 
-// A fault with all its fields has this JSON, from which it can be decoded again.
+// A fault with all its fields is encoded as this JSON. Decoding the JSON returns the same fault.
 func TestFaultJSON(t *testing.T) {
 	fault := s3server.Fault{
 		Operation:      "Put*",

@@ -67,8 +67,8 @@ func TestResponsesToStalledClientsHoldLittleMemory(t *testing.T) {
 		require.NoError(t, storage.Close(b))
 	}()
 
-	// Each key is long, and longer in XML. There is an object and an upload of each key. The document of a removal
-	// names as many other keys.
+	// Each key is long, and longer in XML. Each key has an object and an upload. The document of a
+	// request to remove objects names the same number of other keys.
 	var document strings.Builder
 	document.WriteString("<Delete>")
 	for i := range keys {
@@ -126,7 +126,7 @@ func TestResponsesToStalledClientsHoldLittleMemory(t *testing.T) {
 				})
 			}
 
-			// Some clients are served, within the limit, and the others are refused.
+			// The server serves some clients, within its limit, and refuses the others.
 			decisions.Wait()
 			for _, status := range refusals {
 				require.Equal(t, http.StatusServiceUnavailable, status)

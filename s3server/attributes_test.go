@@ -79,7 +79,7 @@ func TestAttributesOfCompositeChecksum(t *testing.T) {
 	require.False(t, *got.ObjectParts.IsTruncated)
 	require.Len(t, got.ObjectParts.Parts, 4)
 
-	// Pages of each size give the same parts.
+	// The listed parts are the same for every page size.
 	for _, pageSize := range []int32{1, 2, 3, 4} {
 		input := attributesInput("composite")
 		input.MaxParts = &pageSize
@@ -144,7 +144,8 @@ func TestAttributesOfVersion(t *testing.T) {
 	require.Equal(t, int64(5), *got.ObjectSize)
 	require.Equal(t, first.VersionId, got.VersionId)
 
-	// A delete marker has no attributes. Without its version, the object counts as missing.
+	// A delete marker has no attributes. If the request names no version, the object counts as
+	// missing.
 	marker, err := s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: input.Bucket, Key: input.Key})
 	require.NoError(t, err)
 	header := map[string]string{"X-Amz-Object-Attributes": "ETag"}
@@ -153,7 +154,8 @@ func TestAttributesOfVersion(t *testing.T) {
 	require.Equal(t, "NoSuchKey", parseError(t, body).Code)
 	require.Equal(t, "true", response.Header.Get("X-Amz-Delete-Marker"))
 
-	// With the version, the marker is found, but GET is not a method for it.
+	// If the request names the version, the server finds the delete marker, but does not allow GET
+	// for it.
 	response, body = s.sendSigned(t, "GET", "/photos/k?attributes&versionId="+*marker.VersionId, "", header)
 	require.Equal(t, http.StatusMethodNotAllowed, response.StatusCode)
 	require.Equal(t, "MethodNotAllowed", parseError(t, body).Code)
@@ -173,7 +175,7 @@ func TestAttributesRefused(t *testing.T) {
 		_, err := s.GetObjectAttributes(t.Context(), input)
 		requireFailure(t, err, http.StatusBadRequest, "InvalidRequest")
 
-		// With the key, the same request succeeds.
+		// With the customer key, the same request succeeds.
 		input.SSECustomerAlgorithm = key.algorithm
 		input.SSECustomerKey = key.key
 		input.SSECustomerKeyMD5 = key.md5

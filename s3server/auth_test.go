@@ -310,7 +310,7 @@ func TestSignatureOfOtherRegion(t *testing.T) {
 	require.Empty(t, s.server.Requests()[0].Query.Get("X-Amz-Signature"))
 }
 
-// Credentials with a session token do not work without it.
+// Credentials with a session token do not work if a request lacks the token.
 func TestSignatureNeedsSessionToken(t *testing.T) {
 	const token = "token"
 	temporary := s3server.Credential{
@@ -480,7 +480,7 @@ func TestPresignedURL(t *testing.T) {
 				}
 			}
 
-			// Change it, if the case has a change.
+			// Change the request, if the case has a change.
 			if tt.change != nil {
 				query := r.URL.Query()
 				tt.change(query, r)
@@ -519,7 +519,7 @@ func TestPresignedURLHeaderAsParameter(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := startServer(t, s3server.Config{})
 
-			// The signature is for the header and the parameter.
+			// The signature covers the header and the parameter.
 			target := s.server.URL + "/" + bucket + "/k?X-Amz-Expires=60"
 			r, err := http.NewRequestWithContext(t.Context(), "PUT", target+"&x-amz-meta-a=b++c", nil)
 			require.NoError(t, err)

@@ -206,8 +206,8 @@ func TestDeleteBucketOnlyWithoutVersions(t *testing.T) {
 	requireFailure(t, err, 404, "NotFound")
 }
 
-// A busyService calls the function meanwhile once, after it has created a bucket and before the server learns of it.
-// The function stands for another request at the same time.
+// A busyService calls its function meanwhile once, after CreateBucket has created a bucket and
+// before the server learns of it. The function stands for another request at the same time.
 type busyService struct {
 	driver.ServiceDriver
 	meanwhile func()
@@ -276,7 +276,7 @@ func TestCreateBucketBesideDeleteBucket(t *testing.T) {
 			}
 			requireFailure(t, create(), 409, "OperationAborted")
 
-			// Afterwards the name is as usable as before.
+			// After the failed request, the bucket can be removed and created as before.
 			require.NoError(t, remove())
 			require.NoError(t, create())
 		})

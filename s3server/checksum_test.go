@@ -99,7 +99,7 @@ func TestChecksumsOf2026(t *testing.T) {
 			})
 			require.Equal(t, tt.wantStatus, response.StatusCode, body)
 
-			// A right checksum is returned by the write and by a read.
+			// The write and a read both return a right checksum.
 			if tt.wantCode == "" {
 				require.Equal(t, tt.value, response.Header.Get(tt.header))
 				require.Equal(t, "FULL_OBJECT", response.Header.Get("X-Amz-Checksum-Type"))
@@ -112,7 +112,7 @@ func TestChecksumsOf2026(t *testing.T) {
 			require.Equal(t, tt.wantCode, parseError(t, body).Code)
 			require.NotContains(t, s.keys(t), key)
 
-			// The same checksum is refused in a trailer, too.
+			// The server refuses the same checksum in a trailer, too.
 			trailer := "5\r\nhello\r\n0\r\n" + tt.header + ":" + tt.value + "\r\n\r\n"
 			response, body = s.sendSigned(t, "PUT", "/photos/"+key, trailer, map[string]string{
 				"X-Amz-Content-Sha256":         "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
@@ -199,7 +199,7 @@ func TestChecksumAlgorithms(t *testing.T) {
 		}
 	}
 
-	// The copy has the checksum.
+	// The copy has a SHA-512 checksum.
 	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{
 		Bucket:       aws.String(bucket),
 		Key:          aws.String("copySHA512"),
