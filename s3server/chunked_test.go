@@ -19,7 +19,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/sign"
 )
 
-// The server decodes a body in unsigned chunks. It refuses one whose chunks, length or trailer are wrong.
+// The server decodes a body in unsigned chunks. It refuses a body whose chunks, length or trailer
+// are wrong.
 func TestBodiesInChunks(t *testing.T) {
 	// The valid body is a chunk with the text "hello", an empty chunk, a trailer with the checksum, and an empty line.
 	const hello = "5\r\nhello\r\n0\r\n"

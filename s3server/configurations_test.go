@@ -138,7 +138,7 @@ func TestBucketTags(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, two, got)
 
-	// It refuses more than the maximum number of tags.
+	// The server refuses more tags than the maximum number.
 	const maxTags = 50
 	var many []types.Tag
 	for i := range maxTags + 1 {
@@ -316,7 +316,7 @@ func TestRequesterPays(t *testing.T) {
 	requireFailure(t, setPayer("Nobody"), 400, "MalformedXML")
 	require.Equal(t, 200, getAnonymously(nil))
 
-	// If the requester pays, even the header does not help an anonymous client.
+	// If the requester pays, an anonymous client cannot read, even with X-Amz-Request-Payer.
 	require.NoError(t, setPayer(types.PayerRequester))
 	got, err := s.GetBucketRequestPayment(t.Context(), &s3.GetBucketRequestPaymentInput{
 		Bucket: aws.String(bucket),

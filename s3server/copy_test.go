@@ -35,8 +35,8 @@ func TestCopyEachKey(t *testing.T) {
 	}
 }
 
-// A copy keeps the properties of its source, except for the storage class, or replaces all of them, which a copy of an
-// object onto itself must do.
+// A copy keeps the properties of its source, except for the storage class, or replaces all of them.
+// A copy of an object onto itself must replace them.
 func TestCopyKeepsOrReplaces(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	input := putInput("from", "content")
@@ -254,7 +254,7 @@ func TestUploadPartCopy(t *testing.T) {
 		})
 	}
 
-	// The object does not need the source.
+	// The complete object does not need the source.
 	_, err = s.CompleteMultipartUpload(t.Context(), completeInput("to", upload, first, second, third))
 	require.NoError(t, err)
 	_, err = s.DeleteObject(t.Context(), &s3.DeleteObjectInput{
