@@ -29,20 +29,20 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// The allowance of alice.
+// These are the limits of the user alice.
 const (
 	allowedBytes = 10_000
 	allowedFiles = 6
 )
 
-// A sendMethod is a way in which a file comes. send returns the code of the error or of the response, "" if the file is
-// stored, and something else if the process was killed.
+// A sendMethod is one way to upload a file. send returns the code of the error or of the response,
+// "" if the file is stored, and something else if the process was killed.
 type sendMethod struct {
 	name string
 	send func(t *testing.T, p *process, data []byte) string
 }
 
-// sendMethods are all ways in which a file comes.
+// sendMethods are all ways to upload a file.
 var sendMethods = []sendMethod{
 	{name: "Store", send: tryToStore},
 	{name: "Store, of unknown size", send: sendUnsizedToService},
@@ -65,7 +65,7 @@ type process struct {
 	store   storage.Bucket // the bucket as the clients of signed addresses see it, which no kill ends
 }
 
-// ask makes a request of alice. pairs are names and values of headers.
+// ask makes a request as alice. pairs are names and values of headers.
 func (p *process) ask(
 	method, target string, body []byte, pairs ...string,
 ) (status int, header http.Header, text []byte) {
@@ -96,7 +96,7 @@ func codeOfError(err error) string {
 	return string(uploads.CodeOf(err))
 }
 
-// pathOf returns path and query of a URL.
+// pathOf returns the path and the query of a URL.
 func pathOf(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -121,7 +121,8 @@ func (p *process) storeFile(t *testing.T, data []byte) {
 	require.Empty(t, tryToStore(t, p, data))
 }
 
-// sendUnsizedToService stores a file of alice with Store, which does not know its size.
+// sendUnsizedToService stores a file of alice with Store, and does not tell Store the size of the
+// file.
 func sendUnsizedToService(_ *testing.T, p *process, data []byte) string {
 	_, err := p.service.Store(p.ctx, uploads.Upload{
 		Body: io.MultiReader(bytes.NewReader(data)), // hides the size
@@ -145,7 +146,7 @@ func sendWithUnsizedTicket(t *testing.T, p *process, data []byte) string {
 	return sendWithRequest(t, p, uploads.Request{}, data)
 }
 
-// sendWithRequest signs a ticket, sends the file to the store, and finishes.
+// sendWithRequest signs a ticket, sends the file to the store, and finishes the upload.
 func sendWithRequest(t *testing.T, p *process, req uploads.Request, data []byte) string {
 	user := uploads.User{ID: alice}
 	ticket, err := p.service.Sign(p.ctx, req, user)
@@ -153,7 +154,7 @@ func sendWithRequest(t *testing.T, p *process, req uploads.Request, data []byte)
 		return codeOfError(err)
 	}
 
-	// The client sends the file to the store itself, so it goes on when the process is killed.
+	// The client sends the file to the store itself. So it continues if the process is killed.
 	client := context.WithValue(p.ctx, killerKey{}, nil)
 	contentType := storage.WithContentType("application/octet-stream")
 	_, err = p.store.Upload(client, signedKeyOf(ticket), bytes.NewReader(data), contentType)
@@ -171,8 +172,9 @@ func sendInUnsizedParts(t *testing.T, p *process, data []byte) string {
 	return sendOnePart(t, p, map[string]any{"filename": "file"}, data)
 }
 
-// sendOnePart begins an upload by the S3 routes with these fields, sends the file as one part, and completes. It
-// returns the code of the request that is refused, or of the last one.
+// sendOnePart begins an upload by the S3 routes with these fields, sends the file as one part, and
+// completes the upload. It returns the code of the first refused request, or else of the last
+// request.
 func sendOnePart(t *testing.T, p *process, fields map[string]any, data []byte) string {
 	// Begin the upload.
 	request, err := json.Marshal(fields)
@@ -230,7 +232,8 @@ func sendByTus(_ *testing.T, p *process, data []byte) string {
 	return codeIn(status, text)
 }
 
-// sendByDeferredTus tells the length only with the bytes.
+// sendByDeferredTus sends a file by tus. It tells the length of the file in the PATCH with the
+// bytes, and not before.
 func sendByDeferredTus(_ *testing.T, p *process, data []byte) string {
 	status, header, text := p.ask("POST", "/tus/", nil, "Tus-Resumable", "1.0.0", "Upload-Defer-Length", "1")
 	if status >= 300 {
@@ -400,8 +403,8 @@ func (acct *account) files() (keys []string, bytes int64) {
 	return keys, bytes
 }
 
-// requireWithinAllowance requires that no more is stored than is counted or reserved, and that this is no more than is
-// allowed.
+// requireWithinAllowance requires that the stored files do not exceed what is counted and reserved,
+// and that this sum does not exceed the allowance.
 func (acct *account) requireWithinAllowance(p *process, about ...any) {
 	acct.t.Helper()
 	keys, bytes := acct.files()
@@ -428,7 +431,8 @@ func (acct *account) requireExactAfterSweep(p *process, about ...any) {
 	require.Equal(acct.t, uploads.Usage{Bytes: bytes, Files: int64(len(keys))}, u, about...)
 }
 
-// Config.Allowance limits each way of uploading, in bytes and in files, and Delete gives the room of a file back.
+// Config.Allowance limits each way of uploading, in bytes and in files. Delete frees the room that
+// a file took.
 func TestAllowanceHoldsForAllWays(t *testing.T) {
 	runWithEachMethod(t, func(t *testing.T, acct *account, method sendMethod) {
 		acct.useEmptyStore()
@@ -451,7 +455,7 @@ func TestAllowanceHoldsForAllWays(t *testing.T) {
 		}
 		require.Equal(t, "over_allowance", method.send(t, p, content(500)), "too many files")
 
-		// Delete gives the room back once.
+		// Delete frees the room of the file once.
 		keys, _ := acct.files()
 		require.NoError(t, p.service.Delete(t.Context(), keys[0], uploads.User{ID: alice}))
 		require.NoError(t, p.service.Delete(t.Context(), keys[0], uploads.User{ID: alice}), "again")
@@ -554,7 +558,7 @@ func TestAllowanceSurvivesLostResponses(t *testing.T) {
 	})
 }
 
-// loseEachResponse yields a loss of the response to the first call of a process, then one of the response to the second
+// loseEachResponse yields a responseLoss for the first call of one process, then one for the second
 // call of another process, and so on. It ends after a process that makes fewer calls.
 func loseEachResponse(t *testing.T) iter.Seq2[int, *responseLoss] {
 	return func(yield func(call int, loss *responseLoss) bool) {
@@ -569,7 +573,8 @@ func loseEachResponse(t *testing.T) iter.Seq2[int, *responseLoss] {
 	}
 }
 
-// A responseLoss loses the response to one of the calls of a process to the store. It counts only calls that succeed.
+// A responseLoss loses the response to one of the calls of a process to the store. Calls that fail
+// are not counted.
 type responseLoss struct {
 	at    int // the number of the call, from 1
 	calls atomic.Int32
@@ -692,7 +697,7 @@ func TestRecountDuringUpload(t *testing.T) {
 	})
 }
 
-// An upload that ends without a file gives its room back at once.
+// If an upload ends without a file, the room that it reserved is free again at once.
 func TestAllowanceOfUploadWithoutFile(t *testing.T) {
 	refuseContent := func(c *uploads.Config) {
 		c.Inspect = func(context.Context, *uploads.File, *storage.ReaderAt) error {
@@ -766,7 +771,7 @@ func sendInAbortedParts(t *testing.T, p *process, data []byte) string {
 	return ""
 }
 
-// sendTooFewBytes passes fewer bytes to Store than it says.
+// sendTooFewBytes calls Store with fewer bytes than the size that it states.
 func sendTooFewBytes(_ *testing.T, p *process, data []byte) string {
 	_, err := p.service.Store(p.ctx, uploads.Upload{
 		Body: bytes.NewReader(data[:3]),
@@ -785,8 +790,9 @@ func sendTwiceByForm(t *testing.T, p *process, data []byte) string {
 	return codeIn(status, text)
 }
 
-// With Config.Allowance, an upload makes two more requests to the store, once the process knows how much the user has.
-// They reserve the room and count the file. Two ways of uploading need more.
+// With Config.Allowance, an upload makes two more requests to the store: one reserves room, the
+// other counts the file. This holds once the process knows how much the user has. Two ways of
+// uploading need more.
 func TestAllowanceCostsTwoRequests(t *testing.T) {
 	moreRequests := map[string]int{
 		"joined uploads of tus": 4, // three uploads, of which two are pieces
@@ -805,7 +811,8 @@ func TestAllowanceCostsTwoRequests(t *testing.T) {
 	}
 }
 
-// countRequests returns how many requests to the store the second upload of a process takes with config.Allowance.
+// countRequests returns how many requests a process makes to the store for its second upload, with
+// config.Allowance.
 func countRequests(t *testing.T, method sendMethod, config uploads.Config) int {
 	t.Helper()
 	acct := &account{t: t, open: newMemoryDriverAt}
@@ -860,7 +867,8 @@ func TestUsageNeedsAllowance(t *testing.T) {
 	require.Equal(t, uploads.NotAllowed, uploads.CodeOf(err))
 }
 
-// If Config.Allowance returns an error or too small an Allowance, the upload fails with the matching code.
+// If Config.Allowance returns an error, or an Allowance that is too small, the upload fails with
+// the matching code.
 func TestAllowanceErrors(t *testing.T) {
 	tests := []struct {
 		name      string

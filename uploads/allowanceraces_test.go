@@ -22,7 +22,8 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// An interruption is what another process does just before one of the calls of a process to the store.
+// An interruption is an action of another process just before one of the calls that a process makes
+// to the store.
 type interruption struct {
 	at    int // the number of the call, from 1; 0: there is none
 	calls atomic.Int32
@@ -49,8 +50,9 @@ func (i *interruption) countTo(call int) {
 // hasHappened reports whether the process has made the call with the number i.at.
 func (i *interruption) hasHappened() bool { return int(i.calls.Load()) >= i.at }
 
-// interruptEachCall yields an interruption of the first call of a process to an empty store, then one of the second
-// call to another empty store, and so on. It ends after a process that makes fewer calls.
+// interruptEachCall yields an interruption for the first call of a process to an empty store, then
+// one for the second call of a process to another empty store, and so on. It ends after a process
+// that makes fewer calls.
 func (acct *account) interruptEachCall() iter.Seq2[int, *interruption] {
 	return func(yield func(call int, i *interruption) bool) {
 		const mostCalls = 80
@@ -65,7 +67,7 @@ func (acct *account) interruptEachCall() iter.Seq2[int, *interruption] {
 	}
 }
 
-// sendTicket sends a file to the store with a ticket.
+// sendTicket uploads data to the store as the file of a ticket.
 func (p *process) sendTicket(t *testing.T, ticket *uploads.Ticket, data []byte) {
 	t.Helper()
 	_, err := p.store.Upload(p.ctx, signedKeyOf(ticket), bytes.NewReader(data),
@@ -114,16 +116,17 @@ func TestAllowanceOfTicketAfterKill(t *testing.T) {
 			require.NoError(t, err)
 			other.sendTicket(t, ticket, content(3000))
 
-			// The sender replaces the file before each call of Finish that reads the attributes of an object.
+			// Before each call of Finish that reads the attributes of an object, the sender
+			// replaces the file.
 			replacement := callBeforeHead(func() {
 				other.sendTicket(t, ticket, content(2*allowedBytes))
 			})
 
-			// The process is killed during Finish, which may fail.
+			// The process is killed during Finish. Finish may fail then.
 			victim := acct.startProcess(replacement, killer.layer)
 			_, _ = victim.service.Finish(t.Context(), ticket.Token, user)
 
-			// Another process finishes the ticket again, which may be refused.
+			// Another process finishes the ticket again. This call may fail, too.
 			_, _ = other.service.Finish(t.Context(), ticket.Token, user)
 			acct.requireWithinAllowance(other, "killed at call %d", call)
 		}
@@ -142,8 +145,8 @@ func callBeforeHead(act func()) driver.Layer {
 	}
 }
 
-// On a bucket without conditional writes, two processes that finish one ticket at the same time write the same object.
-// Neither removes the object, and it counts once.
+// On a bucket without conditional writes, two processes finish one ticket at the same time, and
+// write the same object. Neither removes the object, and it counts once.
 func TestFinishTicketTwiceAtOnceKeepsFile(t *testing.T) {
 	const fileSize = 300
 	user := uploads.User{ID: alice}
@@ -176,12 +179,13 @@ func TestFinishTicketTwiceAtOnceKeepsFile(t *testing.T) {
 		require.NoError(t, err)
 		require.EqualValues(t, fileSize, usage.Bytes, "at call %d", call)
 
-		// The count is in the bucket of the states, which the next run does not empty.
+		// Delete makes the count zero again. The next run does not empty the bucket of the states,
+		// which has the count.
 		require.NoError(t, second.service.Delete(t.Context(), keys[0], user))
 	}
 }
 
-// newDriverWithoutConditions returns a memory store that makes no write depend on a condition.
+// newDriverWithoutConditions returns a memory store that has no conditional writes.
 func newDriverWithoutConditions(_ *testing.T, now *clock) driver.Driver {
 	limits := faults.Limits{
 		Disable: storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove,
@@ -189,7 +193,7 @@ func newDriverWithoutConditions(_ *testing.T, now *clock) driver.Driver {
 	return faults.WithLimits(limits)(memstore.NewDriver(memstore.Config{Now: now.Now}))
 }
 
-// putPiece stores one of two pieces of a file of alice.
+// putPiece stores one piece of a file of alice that has two pieces.
 func putPiece(p *process, number int, data []byte) error {
 	_, err := p.service.PutPiece(p.ctx, uploads.Piece{
 		Token:  "token",
@@ -289,7 +293,8 @@ func TestAllowanceOfPiecesRemovedDuringNextUpload(t *testing.T) {
 		keys, _ := acct.files()
 		require.Len(t, keys, 1)
 
-		// The upload expires, and a Sweep fails when it begins to remove the upload. Its token is then free again.
+		// The upload expires, and a Sweep fails when it begins to remove the upload. Then the token
+		// of the upload is free again.
 		acct.clock.Advance(2 * uploads.DefaultTTL)
 		sweeper := acct.startProcess(denyRemovals)
 		_, err := sweeper.service.Sweep(t.Context())
@@ -310,7 +315,7 @@ func TestAllowanceOfPiecesRemovedDuringNextUpload(t *testing.T) {
 	}
 }
 
-// denyRemovals is a layer of a store from which nothing may be removed.
+// denyRemovals is a layer that refuses to remove anything from a store.
 func denyRemovals(next driver.Driver) driver.Driver {
 	return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
 		if strings.HasPrefix(call, "Delete") {
@@ -352,7 +357,7 @@ func TestAllowanceAfterKillAndRefusedRequest(t *testing.T) {
 	})
 }
 
-// otherFileSize is the size of the file that replaces another one in a second request.
+// otherFileSize is the size of the file that the second request sends in place of the first file.
 const otherFileSize = 2000
 
 // requireRightAfterOtherFile sends a file in one request to a process that is killed, and then another file to the same
@@ -405,8 +410,8 @@ func (acct *account) sweepAfterGrace(other *process) {
 	require.NoError(acct.t, err)
 }
 
-// A Sweep during a slow upload takes the upload for one whose process died. Whatever is counted then, the next Sweep
-// makes the count exact.
+// If Sweep runs during a slow upload, it treats the process of the upload as dead. Whatever is
+// counted then, the next Sweep makes the count exact.
 func TestSweepRecountsSlowUploads(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		acct.changeConfig = func(c *uploads.Config) {
@@ -424,8 +429,8 @@ func TestSweepRecountsSlowUploads(t *testing.T) {
 	})
 }
 
-// A Sweep during a slow Delete takes the Delete for one whose process died. Whatever is counted then, the next Sweep
-// makes the count exact.
+// If Sweep runs during a slow Delete, it treats the process of the Delete as dead. Whatever is
+// counted then, the next Sweep makes the count exact.
 func TestSweepRecountsSlowDeletes(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		acct.changeConfig = func(c *uploads.Config) {
@@ -490,8 +495,8 @@ func TestAllowanceWithoutUser(t *testing.T) {
 	require.Equal(t, uploads.Usage{Bytes: 1000, Files: 1}, usage, "only the file without a user counts")
 }
 
-// Store refuses a {user} in Config.Key that comes from User.Values instead of User.ID, because the file would count
-// for nobody.
+// If Config.Key has {user} and its value comes from User.Values instead of User.ID, Store fails,
+// because the file would count for nobody.
 func TestAllowanceUserIsThatOfKey(t *testing.T) {
 	acct := &account{t: t, open: newMemoryDriverAt}
 	acct.useEmptyStore()
