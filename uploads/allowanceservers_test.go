@@ -19,8 +19,8 @@ import (
 // killerKey is the key of a *processKiller in the context of a process.
 type killerKey struct{}
 
-// killProcessOfContext is a layer of a bucket that several processes share. The killer of a process is in the context
-// of its calls.
+// killProcessOfContext is a layer of a bucket that several processes share. A call whose context
+// has a processKiller counts as a call of the process that it kills.
 func killProcessOfContext(next driver.Driver) driver.Driver {
 	return driver.Intercept(next, func(ctx context.Context, _ string, next func(context.Context) error) error {
 		if killer, ok := ctx.Value(killerKey{}).(*processKiller); ok {
@@ -30,8 +30,9 @@ func killProcessOfContext(next driver.Driver) driver.Driver {
 	})
 }
 
-// Fifty processes accept and remove files of one user at the same time, in every way, and are killed at random. The
-// files never exceed the allowance, and one Sweep makes the count exact. This holds on each store.
+// Fifty processes accept and remove files of one user at the same time, in every way, and are
+// killed at random. The user's files never exceed the allowance, and one Sweep makes the count of
+// files exact. This holds on each store.
 func TestAllowanceOfManyProcessesOnStores(t *testing.T) {
 	for _, store := range append(backends, furtherBackends...) {
 		for _, record := range []bool{false, true} {
@@ -60,7 +61,7 @@ func TestAllowanceOfManyProcessesOnStores(t *testing.T) {
 				late := acct.startProcess()
 				acct.requireExactAfterSweep(late)
 
-				// The user can store a file in place of another one.
+				// The user removes a file, and can store another one in its place.
 				if keys, _ := acct.files(); len(keys) > 0 {
 					require.NoError(t, late.service.Delete(t.Context(), keys[0], uploads.User{ID: alice}))
 				}
@@ -98,8 +99,8 @@ func (acct *account) runKilledProcesses(random *rand.Rand) {
 	}
 }
 
-// On real servers, too, the stored bytes stay within the allowance if a process is killed at any of its calls while it
-// takes a file, and one Sweep makes the count exact.
+// If a process is killed at any of its calls while it takes a file, the stored bytes stay within
+// the allowance. One Sweep makes the count of files exact. This holds on real servers, too.
 func TestFurtherAllowancesSurviveKillsOnServers(t *testing.T) {
 	testserver.Further(t)
 	minio := backends[2]
@@ -116,8 +117,8 @@ func TestFurtherAllowancesSurviveKillsOnServers(t *testing.T) {
 						other := acct.startProcess()
 						other.storeFile(t, content(1000))
 
-						// The process is killed while it takes a file.
-						// Its killer is in its context, because all processes have the same bucket.
+						// The process is killed while it takes a file. All processes have the same
+						// bucket, so the killer is in the context of the process.
 						victim := acct.startProcess()
 						victim.ctx = context.WithValue(victim.ctx, killerKey{}, killer)
 						method.send(t, victim, content(3000))

@@ -103,7 +103,8 @@ func openAmazonRules(t *testing.T) storage.Bucket {
 	return bucket
 }
 
-// With PublicRead, anybody can read stored files, but not a file that Finish has not checked.
+// With PublicRead, anybody can read the stored files. A file that Finish has not checked stays
+// private.
 func TestPublicReadOfStoredFiles(t *testing.T) {
 	tests := []struct {
 		name       string
@@ -123,12 +124,13 @@ func TestPublicReadOfStoredFiles(t *testing.T) {
 				return statusOf(t, req)
 			}
 
-			// A file of Store.
+			// Store stores a file. Anybody can read it if PublicRead is set.
 			file, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(newPNG())})
 			require.NoError(t, err)
 			require.Equal(t, tt.want, getStatus(file.Location))
 
-			// A file that was sent with a ticket, before Finish and after it.
+			// A file is sent with a ticket. Nobody can read it before Finish. After Finish, anybody
+			// can read it if PublicRead is set.
 			ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(newPNG()))}, uploads.User{})
 			require.NoError(t, err)
 			require.Equal(t, http.StatusOK, send(t, ticket, newPNG()))

@@ -63,7 +63,7 @@ func startBrowser(t *testing.T) *browser {
 	return b
 }
 
-// read delivers replies until the browser ends.
+// read passes each reply to the call that waits for it, until the browser ends.
 func (b *browser) read(stdout io.Reader) {
 	lines := bufio.NewScanner(stdout)
 	lines.Buffer(nil, 16<<20)
@@ -79,7 +79,7 @@ func (b *browser) read(stdout io.Reader) {
 		}
 	}
 
-	// Nobody gets a reply after the end of the browser.
+	// After the end of the browser, calls that still wait get an error.
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, replies := range b.waiting {
@@ -120,7 +120,7 @@ func (b *browser) do(t *testing.T, op string, arguments map[string]any) json.Raw
 	}
 }
 
-// A tab is a page with a client.
+// A tab is a browser tab with a page that has the upload clients.
 type tab struct {
 	t    *testing.T
 	b    *browser
@@ -129,7 +129,7 @@ type tab struct {
 
 var tabNumber int
 
-// open opens url in a new tab, and runs script there before the scripts of the page.
+// open opens url in a new tab. The tab runs script before the scripts of the page.
 func (b *browser) open(t *testing.T, url, script string) *tab {
 	t.Helper()
 	tabNumber++
@@ -150,26 +150,27 @@ func (tb *tab) evaluate(expression string) json.RawMessage {
 	return tb.b.do(tb.t, "evaluate", map[string]any{"tab": tb.name, "expression": expression})
 }
 
-// wait waits until an expression is true.
+// wait returns when the JavaScript expression is true in the tab.
 func (tb *tab) wait(expression string) {
 	tb.b.do(tb.t, "wait", map[string]any{"tab": tb.name, "expression": expression})
 }
 
-// begin chooses the file and begins its upload.
+// begin chooses the file at path, and begins to upload it with the client.
 func (tb *tab) begin(client, path string) {
 	tb.t.Helper()
 	tb.choose(path)
 	tb.evaluate(fmt.Sprintf("void window.begin(%q)", client))
 }
 
-// beginSlowly makes our client send one part after the other, as Uppy does.
+// beginSlowly chooses the file at path, and makes our client send one part after the other, as Uppy
+// does.
 func (tb *tab) beginSlowly(client, path string) {
 	tb.t.Helper()
 	tb.choose(path)
 	tb.evaluate(fmt.Sprintf("void window.begin(%q, { concurrency: 1 })", client))
 }
 
-// An outcome is what a client reports at the end.
+// An outcome is what an upload client reports at the end.
 type outcome struct {
 	Value struct {
 		Key      string `json:"key"`

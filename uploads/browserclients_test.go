@@ -42,9 +42,9 @@ var browserCases = []browserCase{
 	{name: "file handle", clients: []string{"ours"}, run: (*browserRun).fileHandle},
 }
 
-// TestBrowserClients judges the handler and the script in Chromium. "make test-all" runs every
-// case over memory, and whole uploads straight to the other stores. $OMNIBUCKET_BROWSERS=all
-// runs every case over all of them.
+// TestBrowserClients tests the handler and the script in Chromium. "make test-all" runs every case
+// with the memory store. With the other stores, it runs only uploads without disturbance that go
+// straight to the store. $OMNIBUCKET_BROWSERS=all runs every case with all stores.
 func TestBrowserClients(t *testing.T) {
 	b := startBrowser(t)
 	for _, store := range browserStores {
@@ -82,8 +82,9 @@ func TestBrowserClients(t *testing.T) {
 	}
 }
 
-// isBrowserCaseSelected reports whether a case is run with a client on a store. All cases are selected over memory or
-// by $OMNIBUCKET_BROWSERS=all, and only whole uploads straight to the store otherwise.
+// isBrowserCaseSelected reports whether a case is run with a client on a store. With the memory
+// store or $OMNIBUCKET_BROWSERS=all, every case is run. Otherwise only the case "whole" is run,
+// with clients that send straight to the store.
 func isBrowserCaseSelected(store browserStore, c browserCase, client string) bool {
 	if store.name == "memory" || os.Getenv("OMNIBUCKET_BROWSERS") == "all" {
 		return true
@@ -92,7 +93,8 @@ func isBrowserCaseSelected(store browserStore, c browserCase, client string) boo
 	return c.name == "whole" && isStraightToStore
 }
 
-// newProxyRun returns a run with a new file, whose bytes go to the handler, which passes them on to the store.
+// newProxyRun returns a run with a new file. The client sends the bytes of the file to the handler,
+// and the handler passes them on to the store.
 func newProxyRun(t *testing.T, b *browser, site *browserSite, client string) *browserRun {
 	t.Helper()
 	run := newBrowserRun(t, b, site, client)
@@ -100,7 +102,7 @@ func newProxyRun(t *testing.T, b *browser, site *browserSite, client string) *br
 	return run
 }
 
-// newBrowserRun returns a run with a new file, whose bytes go to the store.
+// newBrowserRun returns a run with a new file. The client sends the bytes of the file to the store.
 func newBrowserRun(t *testing.T, b *browser, site *browserSite, client string) *browserRun {
 	t.Helper()
 	site.toServer.pass()
@@ -134,7 +136,8 @@ type browserRun struct {
 
 func (r *browserRun) open(script string) *tab { return r.b.open(r.T, r.sessionSite.url, script) }
 
-// isStored checks what a client says, and that the file was stored n times.
+// isStored checks that the clients report no error, and that the file is stored under n keys, with
+// its content.
 func (r *browserRun) isStored(n int, outcomes ...outcome) {
 	r.Helper()
 	for _, o := range outcomes {
@@ -165,7 +168,8 @@ func (r *browserRun) whole() {
 	require.Equal(r, int64(len(r.content)), r.wire.bytes(), "every byte is sent once")
 }
 
-// inOneRequest checks a file that Uppy does not send in parts: a form, through the handler.
+// inOneRequest checks that a file is stored if Uppy sends it to the handler as one form, not in
+// parts.
 func (r *browserRun) inOneRequest() {
 	tab := r.open("")
 	defer tab.close()
@@ -174,7 +178,7 @@ func (r *browserRun) inOneRequest() {
 	r.isStored(1, tab.result())
 }
 
-// fails checks that nothing is stored, and that the page learns it.
+// fails checks that nothing is stored, and that the page reports an error.
 func (r *browserRun) fails() {
 	tab := r.open("")
 	defer tab.close()
@@ -252,9 +256,9 @@ func (r *browserRun) offline() {
 	r.isStored(1, tab.result())
 }
 
-// changedFile changes a file while it is sent, and checks that the page does not take that for a
-// lost connection. The connection is cut after the change, because the browser may have read the
-// rest of the file before.
+// changedFile changes a file while it is sent, and checks that the page reports the change instead
+// of a lost connection. The connection is cut after the change, because the browser may have read
+// the rest of the file before.
 func (r *browserRun) changedFile() {
 	tab := r.open("")
 	defer tab.close()
@@ -270,7 +274,8 @@ func (r *browserRun) changedFile() {
 	require.Empty(r, r.sessionSite.completed(filepath.Base(r.path)))
 }
 
-// twoTabs checks that the second tab waits for the first, and returns the same object.
+// twoTabs checks that the second of two tabs with one file waits for the first one, and reports the
+// same object.
 func (r *browserRun) twoTabs() {
 	first := r.open("")
 	second := r.open("")
@@ -319,7 +324,8 @@ func (r *browserRun) twoUploads() {
 	r.isStored(2, first.result(), second.result())
 }
 
-// fileHandle checks a file that was chosen as a file handle: after a reload, the page opens it again without a dialog.
+// fileHandle chooses a file as a file handle, and checks that the page opens the file without a
+// dialog after a reload.
 func (r *browserRun) fileHandle() {
 	tab := r.open("")
 	defer tab.close()

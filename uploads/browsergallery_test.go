@@ -19,8 +19,8 @@ import (
 
 const galleryPictures = 100
 
-// Private pictures with stable URLs are read once: the second view of their page asks the store for nothing. With other
-// signed URLs, it asks for all of them again.
+// Private pictures with stable URLs are read once: when their page is viewed again, the browser
+// asks the store for nothing. With other signed URLs, it asks for all pictures again.
 func TestBrowserKeepsPrivatePictures(t *testing.T) {
 	testserver.Need(t, "OMNIBUCKET_TEST_CHROMIUM")
 	b := startBrowser(t)
@@ -99,7 +99,7 @@ func storePictures(t *testing.T, bucket storage.Bucket, store string) {
 	}
 }
 
-// newGallery returns a page that signs a URL for each picture, each time that it is viewed.
+// newGallery returns a page with the pictures. On each view, a URL is signed for each picture.
 func newGallery(t *testing.T, bucket storage.SignedDownloader, opts []storage.SignedDownloadOption) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/favicon.ico" {

@@ -56,8 +56,8 @@ func TestScriptTellsWhyRequestHasNoResponse(t *testing.T) {
 				tt.store(site)
 			}
 
-			// The other host is that of the endpoint. If the endpoint has the page's own host, it
-			// is the host of the store.
+			// The error must also name the host of the endpoint. If the endpoint has the page's own
+			// host, the error names the host of the store instead.
 			endpoint := "/uploads"
 			otherHost := site.stored
 			if tt.endpoint != nil {
@@ -84,7 +84,8 @@ func TestScriptTellsWhyRequestHasNoResponse(t *testing.T) {
 	}
 }
 
-// withoutOrigin makes a store that treats the page as one of an origin that no rule names.
+// withoutOrigin changes the store of a site. The store treats the page as one of an origin that no
+// CORS rule names.
 func withoutOrigin(s *browserSite) {
 	store := s.toStore.next
 	s.toStore.next = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -95,14 +96,15 @@ func withoutOrigin(s *browserSite) {
 	})
 }
 
-// silent makes a store that closes each connection without a response.
+// silent changes the store of a site. The store closes each connection without a response.
 func silent(s *browserSite) {
 	s.toStore.next = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		panic(http.ErrAbortHandler)
 	})
 }
 
-// breaksOff makes a store that closes the connection after a quarter of each PUT.
+// breaksOff changes the store of a site. The store closes the connection after a quarter of a
+// file's bytes in each PUT.
 func breaksOff(s *browserSite) {
 	store := s.toStore.next
 	s.toStore.next = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

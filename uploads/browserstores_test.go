@@ -55,7 +55,8 @@ func localAccount(t *testing.T) string {
 	return (&url.URL{Scheme: "file", Path: filepath.ToSlash(t.TempDir()), RawQuery: "create=true"}).String()
 }
 
-// minioAccount returns the address of MinIO, whose credentials it puts into the environment.
+// minioAccount returns the address of MinIO, and puts the credentials of MinIO into the
+// environment.
 func minioAccount(t *testing.T) string {
 	t.Setenv("AWS_ACCESS_KEY_ID", testserver.Need(t, "OMNIBUCKET_TEST_MINIO_KEY"))
 	t.Setenv("AWS_SECRET_ACCESS_KEY", testserver.Need(t, "OMNIBUCKET_TEST_MINIO_SECRET"))
@@ -150,8 +151,8 @@ var siteNumber atomic.Int64
 // partHeaders are the headers of signed parts on all stores.
 var partHeaders = []string{"content-type", "x-amz-checksum-crc32c", "x-ms-blob-type", "x-ms-blob-content-type"}
 
-// openForPage creates a bucket that scripts of the page may send parts to, and removes it after the test. The signed
-// URLs of the bucket begin with storeURL, which the wire serves.
+// openForPage creates a bucket to which scripts of the page may send parts, and removes it after
+// the test. The signed URLs of the bucket begin with storeURL. The wire w serves this URL.
 func openForPage(t *testing.T, store browserStore, page, storeURL string, w *wire) storage.Bucket {
 	t.Helper()
 
@@ -179,7 +180,8 @@ func openForPage(t *testing.T, store browserStore, page, storeURL string, w *wir
 		require.NoError(t, err)
 	}
 
-	// Open the bucket. If its store is another process, the signed URLs have the path of that.
+	// Open the bucket. If the store is another process, the signed URLs have the path of its
+	// endpoint.
 	address, err := url.Parse(account)
 	require.NoError(t, err)
 	store.bucket(address, name)
@@ -203,7 +205,7 @@ func openForPage(t *testing.T, store browserStore, page, storeURL string, w *wir
 		w.next = proxyTo(endpoint)
 	}
 
-	// Afterwards, remove the bucket with all that it has.
+	// After the test, remove the bucket and everything in it.
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 		defer cancel()

@@ -147,7 +147,7 @@ func (b *wireBody) isCut() bool {
 	return b.cut
 }
 
-// proxyTo passes requests to a store that is another process.
+// proxyTo returns a proxy that passes requests to a store in another process.
 func proxyTo(endpoint *url.URL) *httputil.ReverseProxy {
 	return &httputil.ReverseProxy{
 		Transport: &http.Transport{DisableKeepAlives: true},
@@ -161,8 +161,9 @@ func proxyTo(endpoint *url.URL) *httputil.ReverseProxy {
 	}
 }
 
-// proxyToGoogle passes requests to fake-gcs-server, which knows only its own host. It adds what that server lacks and
-// Google has: an ETag in responses, and a CORS rule that shows it to pages.
+// proxyToGoogle returns a proxy that passes requests to fake-gcs-server. That server knows only its
+// own host. The proxy adds what that server lacks and Google has: an ETag in responses, and a CORS
+// rule that shows the ETag to pages.
 func proxyToGoogle(endpoint *url.URL) http.Handler {
 	proxy := proxyTo(endpoint)
 	rewrite := proxy.Rewrite

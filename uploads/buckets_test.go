@@ -15,8 +15,8 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// client keeps no connections, because they would be goroutines that outlive the
-// test.
+// client closes each connection after its request, because an open connection has goroutines that
+// would outlive the test.
 var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 
 // runOnBuckets runs f on every kind of bucket. The signed URLs of each bucket work. MinIO needs "make test-all" to

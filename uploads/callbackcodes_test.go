@@ -16,8 +16,8 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// The code of a callback's error decides the status of the response and its Retry-After. The response hides the text of
-// errors that are not an *uploads.Error.
+// The code of a callback's error decides the status and the Retry-After of the response. If the
+// error is not an *uploads.Error, the response hides its text.
 func TestCodeOfApplicationErrors(t *testing.T) {
 	const secret = "10.0.0.7" // a part of the text
 	withSecret := errors.New("the database is at " + secret)
@@ -70,7 +70,8 @@ func TestCodeOfApplicationErrors(t *testing.T) {
 	}
 }
 
-// An empty *uploads.Error of a callback has the code "refused" if Inspect returns it, and otherwise "not_allowed".
+// If a callback returns an empty *uploads.Error, its code is "refused" for Inspect, and
+// "not_allowed" for any other callback.
 func TestCodeOfEmptyApplicationError(t *testing.T) {
 	want := map[string]struct {
 		status int
@@ -93,7 +94,8 @@ func TestCodeOfEmptyApplicationError(t *testing.T) {
 	}
 }
 
-// configsThatFail returns Configs with one callback that fails with err, by the name of the callback.
+// configsThatFail returns Configs by the name of a callback. In each Config, the callback of that
+// name fails with err.
 func configsThatFail(err error) map[string]uploads.Config {
 	return map[string]uploads.Config{
 		"Stored": {

@@ -170,7 +170,8 @@ func TestPublicLinkIsThatOfCDN(t *testing.T) {
 func TestCacheControlOfClosestMatch(t *testing.T) {
 	bucket := memstore.New()
 
-	// The list has a type, the family of this type, a type without directives, and everything else.
+	// The list has directives for a type and for the family of this type, a type without
+	// directives, and directives for everything else.
 	s := newService(t, bucket, uploads.Config{
 		Rules: rules.Rules{Types: append(rules.Pictures(), "application/pdf", "text/plain")},
 		CacheControl: map[string]string{

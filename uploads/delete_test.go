@@ -33,7 +33,7 @@ func TestDeleteRemovesOnlyOwnFiles(t *testing.T) {
 			{name: "no key", key: "", user: user42},
 		}
 
-		// Each of these calls is refused, and nothing is removed.
+		// Delete refuses each of these keys, and nothing is removed.
 		for _, tt := range tests {
 			err := s.Delete(t.Context(), tt.key, tt.user)
 			require.Equal(t, uploads.NotAllowed, uploads.CodeOf(err), tt.name)

@@ -27,7 +27,8 @@ func TestMemoryLimitOfSlowDocuments(t *testing.T) {
 		memoryBytes   = maxBodies * uploads.FeedBytes
 	)
 	synctest.Test(t, func(t *testing.T) {
-		// The documents are larger than the memory together. A request that finds no memory fails at once.
+		// The documents together are larger than the memory limit. A request that finds no memory
+		// fails at once.
 		s := newSynctestSite(t, memstore.New(), uploads.Config{})
 		const waitForMemory = 0
 		s.handler.SetFeeds(maxBodies, waitForMemory)
