@@ -55,7 +55,7 @@ func TestMemoryLimitOfSlowDocuments(t *testing.T) {
 		part := u.sendPart(1, content(1000))
 		require.Equal(t, http.StatusOK, u.complete(part).StatusCode)
 
-		// Without the slow requests, no memory is in use.
+		// After the slow requests have ended, no memory is in use.
 		close(done)
 		slow.Wait()
 		require.Zero(t, s.handler.FeedsUsed())
@@ -87,7 +87,7 @@ func TestCompleteRefusesTooManyParts(t *testing.T) {
 			u := s.beginMultipart(map[string]any{"filename": tt.name})
 			body := `{"parts": [` + tt.parts + `]}`
 
-			// Measure what the refusal of the body allocates.
+			// Measure how much memory is allocated while the body is refused.
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
 			resp := s.do(alice, "POST", u.path("/complete"), strings.NewReader(body), documentHeaders)

@@ -17,13 +17,13 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// requireValidUsage requires that none of alice's numbers is negative.
+// requireValidUsage requires that no number in the usage of alice is negative.
 func (acct *account) requireValidUsage(p *process) {
 	acct.t.Helper()
 	acct.usage(p)
 }
 
-// usage returns what alice has, and requires that nothing is negative.
+// usage returns the usage of alice, and requires that no number in it is negative.
 func (acct *account) usage(p *process) uploads.Usage {
 	acct.t.Helper()
 	usage, err := p.service.Usage(acct.t.Context(), alice)
@@ -34,13 +34,14 @@ func (acct *account) usage(p *process) uploads.Usage {
 	return usage
 }
 
-// A partsUpload is an upload by the S3 routes whose one part has arrived. complete completes it at a process.
+// A partsUpload is an upload by the S3 routes, and its only part has arrived. complete completes
+// the upload through a process.
 type partsUpload struct {
 	key      string
 	complete func(p *process)
 }
 
-// beginPartsUpload begins an upload by the S3 routes, and sends its one part.
+// beginPartsUpload begins an upload by the S3 routes, and sends the only part of it.
 func (p *process) beginPartsUpload(t *testing.T, data []byte) partsUpload {
 	t.Helper()
 	body := []byte(`{"filename":"a","size":` + size(data) + `}`)
@@ -66,8 +67,8 @@ func (p *process) beginPartsUpload(t *testing.T, data []byte) partsUpload {
 	}
 }
 
-// A process was killed while it completed an upload. The user deletes the file, uses the whole allowance, and completes
-// the upload again. The stored bytes stay within the allowance.
+// A process was killed while it completed an upload. The user deletes the file and uses the whole
+// allowance, and the client completes the upload again. The stored bytes stay within the allowance.
 func TestDeleteBeforeUploadEnds(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		for _, afterCall := range []bool{killBefore, killAfter} {
@@ -135,8 +136,8 @@ func TestDeleteBeforePiecesEnd(t *testing.T) {
 	})
 }
 
-// If the client calls Finish again at any moment of a Delete of the file, the file does not come back, and does not
-// count.
+// If the client calls Finish again at any moment of a Delete of the file, the file is not stored
+// again, and does not count.
 func TestFinishBesideDelete(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		user := uploads.User{ID: alice}
@@ -153,7 +154,8 @@ func TestFinishBesideDelete(t *testing.T) {
 				_, _ = other.service.Finish(t.Context(), ticket.Token, user)
 			}))
 
-			// Neither the count nor, with records, the list of files that expire has the file.
+			// The file no longer counts. With records, it is not in the list of files that expire
+			// either.
 			require.NoError(t, p.service.Delete(t.Context(), f.Key, user))
 			require.Equal(t, uploads.Usage{}, acct.usage(other), "at call %d", call)
 			if acct.hasRecords {
@@ -162,7 +164,7 @@ func TestFinishBesideDelete(t *testing.T) {
 				require.Empty(t, files, "at call %d", call)
 			}
 
-			// A Sweep does not bring the file back into the count.
+			// After a Sweep, the file still does not count.
 			_, err = other.service.Sweep(t.Context())
 			require.NoError(t, err)
 			require.Equal(t, uploads.Usage{}, acct.usage(other), "at call %d", call)
@@ -170,8 +172,8 @@ func TestFinishBesideDelete(t *testing.T) {
 	})
 }
 
-// A ledger, the object that counts a user's files, may have a negative number that an older version wrote. Usage
-// reports zero instead, and Sweep corrects the ledger.
+// A ledger is the object that counts a user's files. An older version may have written a negative
+// number into it. Usage reports zero instead, and Sweep corrects the ledger.
 func TestSweepMendsNegativeCount(t *testing.T) {
 	acct := &account{t: t, open: newMemoryDriverAt, hasRecords: true}
 	acct.useEmptyStore()
@@ -278,15 +280,15 @@ func TestStoreKilledReservationEndsWithSweep(t *testing.T) {
 	})
 }
 
-// Store renews its reservation of room while it runs. So an upload of an hour succeeds and counts, although a Sweep,
-// which removes reservations that nobody renews, runs every five minutes.
+// Store renews its reservation of room while it runs. Sweep removes reservations that are not
+// renewed, and runs every five minutes. An upload of an hour still succeeds and counts.
 func TestStoreKeepsReservationWhileItRuns(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		acct.useEmptyStore()
 		sweeping := acct.startProcess()
 
-		// Store waits before each renewal: it sends to waiting, and goes on when it receives from renew. So the test
-		// decides when it renews.
+		// Store waits before each renewal. It sends to the channel waiting, and continues when it
+		// receives from the channel renew. So the test decides when Store renews.
 		waiting := make(chan struct{})
 		renew := make(chan struct{})
 		waitForRenewal := func(ctx context.Context) error {
@@ -303,7 +305,8 @@ func TestStoreKeepsReservationWhileItRuns(t *testing.T) {
 			}
 		}
 
-		// The upload takes an hour, because Inspect does. Every five minutes, Store renews, and then a Sweep runs.
+		// The upload takes an hour, because Inspect takes an hour. Every five minutes, Store renews
+		// its reservation, and then a Sweep runs.
 		inspectForAnHour := func(context.Context, *uploads.File, *storage.ReaderAt) error {
 			const interval = 5 * time.Minute
 			<-waiting
@@ -333,7 +336,7 @@ func TestStoreKeepsReservationWhileItRuns(t *testing.T) {
 	})
 }
 
-// GET /s3/params reserves no room, but fails if there is none.
+// GET /s3/params reserves no room, but fails if no room is left.
 func TestS3ParamsReserveNothing(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		acct.useEmptyStore()
@@ -368,7 +371,7 @@ func TestS3ParamsReserveOnce(t *testing.T) {
 	})
 }
 
-// requestParams returns the path of a request that stores a file.
+// requestParams returns the path of a PUT request that stores a file.
 func requestParams(t *testing.T, p *process) (path string) {
 	t.Helper()
 	status, _, text := p.ask("GET", "/s3/params?filename=a", nil)
@@ -378,8 +381,9 @@ func requestParams(t *testing.T, p *process) (path string) {
 	return pathOf(request.URL)
 }
 
-// A process that is killed while it joins tus uploads may leave the pieces beside the joined file. All together never
-// have more than twice the allowance, because a file is counted only after its pieces are removed.
+// A process that is killed while it joins tus uploads may leave the pieces beside the joined file.
+// Files and pieces together never have more than twice the allowance, because a file is counted
+// only after its pieces are removed.
 func TestTusJoinedPiecesDoNotStay(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		// Kill the processes after call 1, 2 and so on, until a join ends before that call.
@@ -396,7 +400,7 @@ func TestTusJoinedPiecesDoNotStay(t *testing.T) {
 				killer = &processKiller{atCall: call, afterCall: true}
 				sendJoined(t, acct.startProcess(killer.layer), content(3000))
 
-				// If nothing is reserved, everything that is stored is counted, with the pieces.
+				// If no room is reserved, the count includes all stored files and pieces.
 				if usage := acct.usage(other); usage.ReservedBytes == 0 {
 					require.LessOrEqual(t, acct.bytesWithPieces(), usage.Bytes, "killed at call %d", call)
 				}
@@ -416,7 +420,7 @@ func TestTusJoinedPiecesDoNotStay(t *testing.T) {
 	})
 }
 
-// bytesWithPieces returns the sizes of the stored files and of the content of open uploads.
+// bytesWithPieces returns the size of all stored files and of the content of open uploads together.
 func (acct *account) bytesWithPieces() (bytes int64) {
 	_, bytes = acct.files()
 	for entry, err := range acct.bucket().List(acct.t.Context(), storage.WithPrefix(uploads.DefaultPrefix)) {
@@ -428,7 +432,7 @@ func (acct *account) bytesWithPieces() (bytes int64) {
 	return bytes
 }
 
-// Cancel frees all room that the ticket has reserved, and Finish then fails.
+// Cancel frees all room that the ticket has reserved. After that, Finish fails.
 func TestCancelReturnsRoomOfTicket(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		acct.useEmptyStore()
@@ -440,7 +444,7 @@ func TestCancelReturnsRoomOfTicket(t *testing.T) {
 		require.NoError(t, err)
 		require.EqualValues(t, allowedBytes, acct.usage(p).ReservedBytes)
 
-		// Cancel frees it, and may be called again.
+		// Cancel frees this room, and may be called again.
 		require.NoError(t, p.service.Cancel(t.Context(), ticket.Token, user))
 		require.NoError(t, p.service.Cancel(t.Context(), ticket.Token, user), "a second time")
 		require.Equal(t, uploads.Usage{}, acct.usage(p))
@@ -474,8 +478,8 @@ func TestCancelAfterFinish(t *testing.T) {
 	})
 }
 
-// If another process calls Cancel at any moment of a Finish of the same ticket, exactly one of them succeeds. The file
-// exists only if that is Finish.
+// If another process calls Cancel at any moment of a Finish of the same ticket, exactly one of the
+// two calls succeeds. The file exists only if Finish has succeeded.
 func TestCancelBesideFinish(t *testing.T) {
 	user := uploads.User{ID: alice}
 	runOnAccounts(t, func(t *testing.T, acct *account) {
@@ -484,7 +488,8 @@ func TestCancelBesideFinish(t *testing.T) {
 			other := acct.startProcess()
 			ticket := other.signAndSend(t, content(3000))
 
-			// Another process calls Cancel during Finish. In the last run, Finish ends before that.
+			// Another process calls Cancel during Finish. In the last run, Finish ends before this
+			// call.
 			cancelErr := errors.New("not called")
 			p := acct.startProcess(interruption.beforeCall(func() {
 				cancelErr = other.service.Cancel(t.Context(), ticket.Token, user)
@@ -495,8 +500,8 @@ func TestCancelBesideFinish(t *testing.T) {
 	})
 }
 
-// If another process calls Finish at any moment of a Cancel of the same ticket, exactly one of them succeeds. The file
-// exists only if that is Finish.
+// If another process calls Finish at any moment of a Cancel of the same ticket, exactly one of the
+// two calls succeeds. The file exists only if Finish has succeeded.
 func TestFinishBesideCancel(t *testing.T) {
 	user := uploads.User{ID: alice}
 	runOnAccounts(t, func(t *testing.T, acct *account) {
@@ -505,7 +510,8 @@ func TestFinishBesideCancel(t *testing.T) {
 			other := acct.startProcess()
 			ticket := other.signAndSend(t, content(3000))
 
-			// Another process calls Finish during Cancel. In the last run, Cancel ends before that.
+			// Another process calls Finish during Cancel. In the last run, Cancel ends before this
+			// call.
 			finishErr := errors.New("not called")
 			p := acct.startProcess(interruption.beforeCall(func() {
 				_, finishErr = other.service.Finish(t.Context(), ticket.Token, user)
@@ -516,7 +522,7 @@ func TestFinishBesideCancel(t *testing.T) {
 	})
 }
 
-// signAndSend signs a ticket of alice, and sends its file.
+// signAndSend signs a ticket of alice, and sends a file with it.
 func (p *process) signAndSend(t *testing.T, data []byte) *uploads.Ticket {
 	t.Helper()
 	ticket, err := p.service.Sign(t.Context(), uploads.Request{Size: int64(len(data))}, uploads.User{ID: alice})
@@ -525,8 +531,9 @@ func (p *process) signAndSend(t *testing.T, data []byte) *uploads.Ticket {
 	return ticket
 }
 
-// requireOneSuccess requires that either Finish or Cancel has succeeded, and that there is a file only after Finish.
-// call is the number of the call before which the other one came.
+// requireOneSuccess requires that exactly one of Finish and Cancel has succeeded, and that there is
+// a file only after Finish. call is the number of the call to the store before which the second
+// process acted.
 func (acct *account) requireOneSuccess(p *process, call int, finishErr, cancelErr error) {
 	acct.t.Helper()
 	isFinished := finishErr == nil

@@ -18,9 +18,10 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/refusal"
 )
 
-// The documentation of the package has a table of codes. It has the right status and storage.Code for each code.
+// The documentation of the package has a table of codes. The table has the right status and
+// storage.Code for each code.
 func TestCodesMatchDocumentation(t *testing.T) {
-	// The table writes each storage.Code like this.
+	// The values are the texts by which the table names each storage.Code.
 	wraps := map[storage.Code]string{
 		storage.InvalidArgument:    "InvalidArgument",
 		storage.TooLarge:           "TooLarge",
@@ -48,14 +49,15 @@ func TestCodesMatchDocumentation(t *testing.T) {
 	}
 }
 
-// A documentedCode has the last columns of a row in the table of codes: the status, and the
-// storage.Code that the code wraps.
+// A documentedCode has the last two columns of a row in the table of codes. These are the status,
+// and the storage.Code that the code wraps.
 type documentedCode struct {
 	status string
 	wraps  string
 }
 
-// readDocumentedCodes reads the table in doc.go. Its keys are the names of constants.
+// readDocumentedCodes reads the table of codes in doc.go. The keys of the returned map are names of
+// constants.
 func readDocumentedCodes(t *testing.T) map[string]documentedCode {
 	t.Helper()
 	doc, err := os.ReadFile("doc.go")
@@ -78,13 +80,14 @@ func constantName(code refusal.Code) (name string) {
 	return name
 }
 
-// There are few codes, because codes that a client treats in the same way must be a single one.
+// There are only a few codes. If a client treats several errors in the same way, they must have the
+// same code.
 func TestCodesAreFew(t *testing.T) {
 	const maxCodes = 28
 	require.LessOrEqual(t, len(refusal.Meanings), maxCodes)
 }
 
-// The package has a constant for every code of package refusal, and no others.
+// The package has exactly one constant for each code of package refusal, and no other code.
 func TestCodesAreThoseOfRefusals(t *testing.T) {
 	codes := []Code{
 		NoFile, TooManyFiles, Empty, TooSmall, TooLarge, WrongSize, TypeNotAllowed, Damaged, ActiveContent, TooManyPixels,
@@ -106,7 +109,7 @@ func TestErrorMatchesBothKindsOfCodes(t *testing.T) {
 	require.EqualError(t, err, "taking the avatar: uploads: file: too_many_pixels: The picture is too large.")
 }
 
-// An error of the store stays as the cause, but its text is not in the message for the client.
+// An error of the store is kept as the cause, but its text is not in the message for the client.
 func TestErrorHidesTextOfStore(t *testing.T) {
 	cause := &storage.Error{Code: storage.RateLimited, Op: "Upload", Hint: "slow down"}
 	err := refusal.StoreFailed(cause)
@@ -115,13 +118,13 @@ func TestErrorHidesTextOfStore(t *testing.T) {
 	require.NotContains(t, err.Message, "slow down")
 }
 
-// A call that was canceled has a Code of its own.
+// The error of a canceled call has the code CodeInterrupted.
 func TestErrorOfCanceledCall(t *testing.T) {
 	err := refusal.StoreFailed(&storage.Error{Code: storage.Canceled, Err: context.Canceled})
 	require.Equal(t, refusal.CodeInterrupted, err.Code)
 }
 
-// An error of another package, and no error, have no Code.
+// CodeOf returns no Code for an error of another package, and none for nil.
 func TestCodeOfOtherErrors(t *testing.T) {
 	require.Equal(t, Code(""), CodeOf(errors.New("another's")))
 	require.Equal(t, Code(""), CodeOf(nil))
@@ -129,7 +132,7 @@ func TestCodeOfOtherErrors(t *testing.T) {
 
 // The ID of a request is in the header and the document of its response, and in the request that OnError gets.
 func TestRequestIDs(t *testing.T) {
-	// Each request fails in Authorize, so that OnError is called.
+	// Each request fails in Authorize. This makes the service call OnError.
 	var logged string
 	s, err := New(memstore.New(), Config{
 		Authorize: func(r *http.Request) (User, error) { return User{}, errors.New("no database") },
@@ -156,7 +159,7 @@ func TestRequestIDs(t *testing.T) {
 			r.Header.Set("X-Request-Id", tt.id)
 			s.ServeHTTP(w, r)
 
-			// If the ID is not valid, the service makes one.
+			// If the ID of the request is not valid, the service makes one.
 			id := w.Header().Get("X-Request-Id")
 			require.NotEmpty(t, id)
 			require.Equal(t, tt.isValid, id == tt.id)
@@ -170,7 +173,8 @@ func TestRequestIDs(t *testing.T) {
 	}
 }
 
-// The name of a field in a response has at most 64 bytes. A longer name is not cut within a character.
+// The name of a field in a response has at most 64 bytes. A longer name is cut between two
+// characters.
 func TestErrorCutsLongFieldName(t *testing.T) {
 	const beforeCharacter = 63 // bytes; the next character has two
 	start := strings.Repeat("x", beforeCharacter)
