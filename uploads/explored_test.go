@@ -55,7 +55,7 @@ func newExploredService(s *interleave.Scene, bucket storage.Bucket, records bool
 	return exploredService{service, bucket}
 }
 
-// ask makes a request of alice, and returns the response.
+// ask makes a request as alice, and returns the response.
 func (e exploredService) ask(ctx context.Context, method, path string, body []byte, pairs ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequestWithContext(ctx, method, "http://site.invalid"+path, bytes.NewReader(body))
 	for i := 0; i < len(pairs); i += 2 {
@@ -66,7 +66,7 @@ func (e exploredService) ask(ctx context.Context, method, path string, body []by
 	return w
 }
 
-// stored returns the sizes of what is stored.
+// stored returns the size of all stored files together.
 func (e exploredService) stored(s *interleave.Scene) (bytes int64) {
 	for _, prefix := range []string{alice + "/", "files/content/"} {
 		for entry, err := range e.bucket.List(s.Context(), storage.WithPrefix(prefix)) {
@@ -77,7 +77,8 @@ func (e exploredService) stored(s *interleave.Scene) (bytes int64) {
 	return bytes
 }
 
-// requireExact requires that exactly what is stored is counted, and that nothing is reserved any more after some days.
+// requireExact requires that after some days and a Sweep, exactly the stored files are counted, and
+// nothing is reserved any more.
 func (e exploredService) requireExact(s *interleave.Scene) {
 	usage := e.usage(s)
 	require.LessOrEqual(s, e.stored(s), usage.Bytes+usage.ReservedBytes)
@@ -89,7 +90,7 @@ func (e exploredService) requireExact(s *interleave.Scene) {
 	require.Zero(s, usage.ReservedBytes)
 }
 
-// usage returns what alice has, and requires that it is not negative and within the allowance.
+// usage returns the usage of alice, and requires that it is not negative and within the allowance.
 func (e exploredService) usage(s *interleave.Scene) uploads.Usage {
 	usage, err := e.Usage(s.Context(), alice)
 	require.NoError(s, err)
@@ -113,7 +114,8 @@ func TestExploredOldLedger(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			explored.EachOrderOnSome(t, func(s *interleave.Scene) {
-				// The file of a ticket has arrived, and the ledger is that of an older version.
+				// The file of a ticket has arrived, and the ledger is at the key of an older
+				// version.
 				store := s.Store("store")
 				bucket := store.Bucket(storage.WithSigningBaseURL("http://s.invalid"))
 				first := newExploredService(s, bucket, withoutRecords)
@@ -134,7 +136,7 @@ func TestExploredOldLedger(t *testing.T) {
 					return tt.call(ctx, otherService, ticket.Token)
 				})
 
-				// At the end of each order, exactly what is stored is counted.
+				// At the end of each order of their requests, exactly the stored files are counted.
 				s.Check(func() {
 					late := newExploredService(s, store.Bucket(), withoutRecords)
 					if explored.Succeeded(finish) {
@@ -160,7 +162,7 @@ func recountUser(ctx context.Context, e exploredService, _ string) error {
 	return err
 }
 
-// storeRest stores a file that uses the room beside the file of the ticket.
+// storeRest stores a file that uses the room that the file of the ticket leaves.
 func storeRest(ctx context.Context, e exploredService, _ string) error {
 	const size = exploredAllowance - ticketFileSize
 	_, err := e.Store(ctx, uploads.Upload{
@@ -204,14 +206,14 @@ func TestExploredRecount(t *testing.T) {
 			return err
 		})
 
-		// At the end of each order of their requests, exactly what is stored is counted.
+		// At the end of each order of their requests, exactly the stored files are counted.
 		s.Check(func() {
 			newExploredService(s, store.Bucket(), withoutRecords).requireExact(s)
 		})
 	})
 }
 
-// putPiece stores one of two pieces of a file of 60 bytes.
+// putPiece stores one piece of a file of 60 bytes that has two pieces.
 func (e exploredService) putPiece(ctx context.Context, number int) {
 	_, _ = e.PutPiece(ctx, uploads.Piece{
 		Token:  "token",
@@ -223,7 +225,7 @@ func (e exploredService) putPiece(ctx context.Context, number int) {
 	})
 }
 
-// makeOldLedger moves the ledger of alice to where an older version had it.
+// makeOldLedger moves the ledger of alice to its key of an older version.
 func (e exploredService) makeOldLedger(s *interleave.Scene) {
 	const prefix = ".uploads-usage/"
 	var keys []string
@@ -324,11 +326,10 @@ func (e exploredService) requireExactAfterCompletion(s *interleave.Scene, u expl
 // exploredFileSize is the number of bytes of the file of beginExploredParts.
 const exploredFileSize = 60
 
-// An exploredParts is an upload with one part, which has arrived. It uses the routes that are like those of
-// S3.
+// An exploredParts is an upload by the S3 routes, and its only part has arrived.
 type exploredParts struct{ key, path, query, etag string }
 
-// beginExploredParts begins an upload by the S3 routes, and sends its one part.
+// beginExploredParts begins an upload by the S3 routes, and sends the only part of it.
 func beginExploredParts(s *interleave.Scene, e exploredService) exploredParts {
 	body := fmt.Appendf(nil, `{"filename":"a","size":%d}`, exploredFileSize)
 	w := e.ask(s.Context(), "POST", "/s3/multipart", body, "Content-Type", "application/json")

@@ -87,7 +87,7 @@ func TestFairShareOfSlowConnections(t *testing.T) {
 				synctest.Wait()
 				require.EqualValues(t, memoryOfServed, s.handler.FeedsUsed())
 
-				// Another user is served meanwhile.
+				// Another user is served while these connections are open.
 				begin := time.Now()
 				for number := range 10 {
 					resp := way.send(s, alice, number, strings.NewReader(formEnd))
@@ -114,7 +114,8 @@ const (
 	formEnd    = "\r\n--x--\r\n"
 )
 
-// send sends the start of a form with some text, and then what rest has. It returns nil if the connection breaks.
+// send sends the start of a form with some text, and then the bytes of rest. It returns nil if the
+// connection breaks.
 func (w slowWay) send(s *sessionSite, user string, number int, rest io.Reader) *answer {
 	method, address, h := w.request(s, user, number)
 	start := formHeader + strings.Repeat("some text\n", 10)

@@ -54,7 +54,7 @@ func TestFinishSignedUpload(t *testing.T) {
 		require.Equal(t, "image/png", attrs.ContentType)
 		require.Equal(t, "private, max-age=31536000, immutable", attrs.CacheControl)
 
-		// A client that has lost the response asks again.
+		// A client that has lost the response calls Finish again.
 		repeated, err := s.Finish(t.Context(), ticket.Token, user42)
 		require.NoError(t, err)
 		require.Equal(t, file.Key, repeated.Key)
@@ -154,7 +154,7 @@ func TestFinishWhileSenderReplacesFile(t *testing.T) {
 	require.Equal(t, uploads.Damaged, uploads.CodeOf(err), "%v", err)
 }
 
-// callOnceBefore returns a layer that calls *f before the next call of this name to the store, and sets it to nil.
+// callOnceBefore returns a layer. Before the next call of this name to the store, it calls *f and sets it to nil.
 func callOnceBefore(name string, f *func()) driver.Layer {
 	return func(next driver.Driver) driver.Driver {
 		return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
