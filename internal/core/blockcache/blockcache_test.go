@@ -96,7 +96,8 @@ func TestCacheEvictsLeastRecentlyUsed(t *testing.T) {
 	memory := &buffer.Limit{Max: mib}
 	cache := openCache(t, object, memory, blockSize, threeBlocks)
 
-	// Read the blocks at 0, 100 and 200, and that at 0 again. The block at 300 then evicts that at 100.
+	// Read the blocks at 0, 100 and 200, and then the block at 0 again. The block at 300 then
+	// evicts the block at 100.
 	for _, offset := range []int64{0, 100, 200, 5, 300} {
 		requireRead(t, cache, offset, 5)
 	}
@@ -328,7 +329,8 @@ func TestCacheEvictsForTransfers(t *testing.T) {
 	}
 	require.Equal(t, int64(mib), memory.Used())
 
-	// A transfer takes half of the shared memory, so that each cache loses the older half of its blocks.
+	// A transfer takes half of the shared memory. Each cache then loses the older half of its
+	// blocks.
 	_, overLimit, err := memory.Acquire(t.Context(), nil, mib/2, mib/2)
 	require.NoError(t, err)
 	require.False(t, overLimit)
