@@ -111,7 +111,7 @@ func TestSortedMergesManyRuns(t *testing.T) {
 // Loops over Sorted do not share their position in the files of a Sorter. If a loop begins inside of another one, it
 // gets the first record, and the outer loop continues with its own next one.
 func TestSortedListingsOverlap(t *testing.T) {
-	// Four values need more than the memory, so that the Sorter writes records to files.
+	// Four values need more than the memory, so the Sorter writes records to files.
 	const memory = 100
 	const valueSize = 30
 	s := New(memory)
