@@ -84,7 +84,7 @@ func listNames(t *testing.T, dir string) (names []string) {
 	return names
 }
 
-// Find returns a partial file of the same object, so that the download continues.
+// Find returns a partial file of the same object, so the download continues.
 func TestFindContinuesAFile(t *testing.T) {
 	const mib = 1 << 20
 	loseBytes := func(t *testing.T, data, _ string) {
