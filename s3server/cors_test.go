@@ -141,8 +141,8 @@ func TestCORSRefusalNamesCause(t *testing.T) {
 	require.Contains(t, refusal.Message, "CORSResponse: This CORS request is not allowed.")
 }
 
-// Even an error response has the headers of the CORS rule, so that the page can read the error. Without rules, it has
-// none.
+// Even an error response has the headers of the CORS rule, because the page must be able to read
+// the error. Without rules, the response has none of these headers.
 func TestCORSHeadersOfError(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	getFromPage := func() http.Header {
@@ -163,8 +163,8 @@ func TestCORSHeadersOfError(t *testing.T) {
 	require.Empty(t, getFromPage().Get("Access-Control-Allow-Origin"))
 }
 
-// S3 chooses the CORS rule by the header Access-Control-Request-Method also if the request is not a preflight, as
-// minio-go's tests show.
+// S3 chooses the CORS rule by the header Access-Control-Request-Method even if the request is not a
+// preflight. The tests of minio-go show this.
 func TestCORSOfEachRequest(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	rule := types.CORSRule{

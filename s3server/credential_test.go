@@ -90,8 +90,9 @@ func TestAccountHasItsOwnBuckets(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A request can name the account that it expects to own the bucket, or the bucket of a copy's source. It fails if
-// another account owns the bucket. The codes of S3 are those in LocalStack's tests.
+// A request can name the account that it expects to own the bucket, or to own the bucket of a
+// copy's source. It fails if another account owns that bucket. The error codes of S3 are those in
+// LocalStack's tests.
 func TestExpectedOwnerIsAccount(t *testing.T) {
 	s := startServer(t, s3server.Config{Credentials: twoAccounts})
 	s.put(t, "k", "content")
@@ -183,7 +184,7 @@ func TestAccountWithReadOnlyKey(t *testing.T) {
 	_, err = reader.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("new")})
 	requireFailure(t, err, 403, "AccessDenied")
 
-	// A batch succeeds as a whole, and reports the failure of each object.
+	// DeleteObjects itself succeeds, and its response reports the failure of each object.
 	deleted, err := reader.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
 		Bucket: aws.String(bucket),
 		Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("k")}}},
@@ -194,7 +195,7 @@ func TestAccountWithReadOnlyKey(t *testing.T) {
 	require.Equal(t, "content", s.get(t, "k"))
 }
 
-// An anonymous request cannot create a bucket, whether or not it exists.
+// An anonymous CreateBucket fails, whether or not the bucket exists.
 func TestCreateBucketAnonymously(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	for _, name := range []string{"new", bucket} {
@@ -257,7 +258,7 @@ func TestLenientTakesAnyRegion(t *testing.T) {
 		})
 	}
 
-	// With Config.Region, the region of the signature must be this one.
+	// If Config.Region is set, the signature must be for that region.
 	s = startLenient(t, s3server.Config{Region: "eu-west-1"})
 	_, err := s.PutObject(t.Context(), putInput("k", "x"))
 	requireFailure(t, err, 400, "AuthorizationHeaderMalformed")
@@ -288,7 +289,8 @@ func TestLenientUploadPartCopyOfSmallSource(t *testing.T) {
 	requireFailure(t, copyPart(strict), 400, "InvalidRequest")
 }
 
-// A presigned URL permits what its access key permits, so that the URL of a read-only key works for a GET only.
+// A presigned URL permits what its access key permits. The URL of a read-only key therefore works
+// for a GET only.
 func TestAccountKeyLimitsURLs(t *testing.T) {
 	s, _, _ := startWithACLs(t)
 	tests := []struct {
@@ -352,8 +354,8 @@ func (s *store) putByURL(t *testing.T, signer int, key string) (*http.Response, 
 	return s.send(t, "PUT", putURL.URL, nil, nil)
 }
 
-// A signed form permits what its access key permits: nothing with a read-only key, nor with a key of another account
-// unless a policy allows it.
+// A signed form permits what its access key permits. A read-only key permits nothing. A key of
+// another account permits the form only if a policy allows it.
 func TestAccountKeyLimitsForms(t *testing.T) {
 	s := startServer(t, s3server.Config{Credentials: twoAccounts})
 	s.allowPublicAccess(t)
@@ -372,7 +374,7 @@ func TestAccountKeyLimitsForms(t *testing.T) {
 	require.Equal(t, 403, post(otherKey))
 	require.Equal(t, 403, post(readOnlyKey))
 
-	// A policy can allow the other account only forms.
+	// This policy allows the other account to write by forms only.
 	const allowForms = `{
 		"Effect": "Allow",
 		"Principal": {"AWS": "` + otherAccount + `"},
@@ -383,12 +385,13 @@ func TestAccountKeyLimitsForms(t *testing.T) {
 	require.NoError(t, s.setPolicy(policyOf(allowForms)))
 	require.Equal(t, 204, post(otherKey))
 
-	// The policy does not allow it a PutObject.
+	// The policy does not allow PutObject to the other account.
 	_, err := s.clientOf(otherKey).PutObject(t.Context(), putInput("k", "x"))
 	requireFailure(t, err, 403, "AccessDenied")
 }
 
-// The continuation token of a listing also works with another access key of the same account.
+// The continuation token of a listing also works if the next request is signed with another access
+// key of the same account.
 func TestAccountTokenContinuesListingOfOtherKey(t *testing.T) {
 	s := startServer(t, s3server.Config{Credentials: twoAccounts})
 	for _, key := range []string{"a", "b", "c"} {

@@ -57,7 +57,7 @@ func TestCurl(t *testing.T) {
 		require.Equal(t, content, curl(get.URL), "%q", key)
 	}
 
-	// Another method than the signed one fails.
+	// A request fails if its method is not the signed one.
 	get, err := sign.PresignGetObject(t.Context(), &s3.GetObjectInput{
 		Bucket: aws.String(bucket),
 		Key:    aws.String("a"),

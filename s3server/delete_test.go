@@ -77,7 +77,7 @@ func TestDeleteObjectsResults(t *testing.T) {
 		})
 	}
 
-	// The two keys with a condition fail. A missing key without one counts as deleted.
+	// The two keys with a condition fail. The missing key has no condition, and counts as deleted.
 	output, err := deleteObjects(&types.Delete{Objects: []types.ObjectIdentifier{
 		{Key: aws.String("a")},
 		{Key: aws.String("a/b"), ETag: aws.String(wrongETag)},
@@ -107,8 +107,8 @@ func TestDeleteObjectsResults(t *testing.T) {
 	requireFailure(t, err, 400, "MalformedXML")
 }
 
-// A meetingService is a service whose deletions wait until there are as many as the test has added to barrier. It
-// serves as a gateway.
+// A meetingService is a service whose deletions wait for each other. Each waits until as many have
+// begun as the test has added to barrier. Its drivers are those of a gateway.
 type meetingService struct {
 	driver.ServiceDriver
 	barrier *sync.WaitGroup

@@ -104,7 +104,7 @@ func TestEncryptionByCustomerKey(t *testing.T) {
 	_, err = s.CopyObject(t.Context(), copyObject)
 	requireFailure(t, err, http.StatusBadRequest, "InvalidRequest")
 
-	// With the key, the copy succeeds, but is not encrypted with it.
+	// With the source's key, the copy succeeds, but the new object is not encrypted with that key.
 	copyObject.CopySourceSSECustomerAlgorithm = key.algorithm
 	copyObject.CopySourceSSECustomerKey = key.key
 	copyObject.CopySourceSSECustomerKeyMD5 = key.md5
@@ -194,7 +194,7 @@ func TestEncryptionCustomerKeysRefused(t *testing.T) {
 		})
 	}
 
-	// An object cannot have both kinds of keys.
+	// An object cannot be encrypted with both a customer-provided key and KMS.
 	both := good.put("x")
 	both.ServerSideEncryption = types.ServerSideEncryptionAwsKms
 	_, err := s.PutObject(t.Context(), both)
@@ -242,7 +242,7 @@ func TestEncryptionOfParts(t *testing.T) {
 	part, err := uploadPart(key)
 	require.NoError(t, err)
 
-	// A listing of the parts needs no key, but must not have another one.
+	// A listing of the parts needs no key, but fails with another key than that of the upload.
 	listParts := func(k customerKey) error {
 		_, err := s.ListParts(t.Context(), &s3.ListPartsInput{
 			Bucket:               aws.String(bucket),
@@ -406,7 +406,7 @@ func TestLenientTakesAlgorithmWithParts(t *testing.T) {
 			s := open(t, s3server.Config{Strict: tt.strict})
 			upload := s.beginUpload(t, "k")
 
-			// The SDK has no field for the header in UploadPart.
+			// The input of UploadPart in the SDK has no field for this header.
 			setAlgorithm := func(o *s3.Options) {
 				o.APIOptions = append(o.APIOptions,
 					smithyhttp.SetHeaderValue("X-Amz-Server-Side-Encryption", tt.algorithm))

@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// A key of the bucket's account may write, a read-only one may not.
+// A key of the bucket's account may write. A read-only key of that account may not.
 func ExampleCredential() {
 	keys := []s3server.Credential{
 		{AccessKeyID: "writer", SecretKey: "writer-secret"},

@@ -46,7 +46,7 @@ func ExampleEvent() {
 	// Output: ObjectCreated:Put cat.txt 4
 }
 
-// A clock of the test's own makes an object old enough for a lifecycle rule.
+// The test sets the server's clock, and thereby makes an object old enough for a lifecycle rule.
 func ExampleHandler_RunLifecycle() {
 	now := time.Now()
 	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}, Now: func() time.Time { return now }})

@@ -20,7 +20,7 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// newClient is all that aws-sdk-go-v2 needs.
+// newClient shows all the settings that a client of aws-sdk-go-v2 needs.
 func newClient(server *s3server.Server) *s3.Client {
 	key := server.Credentials()
 	return s3.New(s3.Options{
@@ -32,7 +32,7 @@ func newClient(server *s3server.Server) *s3.Client {
 	})
 }
 
-// In a test, the server is one line.
+// A test starts the server with one line.
 func ExampleForTest() {
 	_ = func(t *testing.T) {
 		server := s3server.ForTest(t, s3server.Config{Buckets: []string{"photos"}})

@@ -18,7 +18,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// A fault skips its first requests, then fails as many as it says, with its error and its Retry-After.
+// A fault first skips a number of requests. It then makes a number of requests fail with its error
+// and its Retry-After.
 func TestFaultErrors(t *testing.T) {
 	const failures = 2
 	tests := []struct {
@@ -59,7 +60,8 @@ func TestFaultErrors(t *testing.T) {
 			}
 			require.Equal(t, "first", s.get(t, "k"))
 
-			// The fault has made as many requests fail as it may. Failed requests are counted, too.
+			// The fault makes no more requests fail. The server's count includes the failed
+			// requests.
 			require.NoError(t, put("last"))
 			require.Equal(t, 4, s.server.Count("PutObject"))
 		})
@@ -100,7 +102,8 @@ func TestFaultRedirect(t *testing.T) {
 	const requests = 2
 	s.server.Inject(s3server.Fault{Redirect: "eu-west-1", Times: requests})
 
-	// An error has a code. A response to HEAD has no body, and names the region in a header.
+	// The error response to PutObject has a code. The response to HEAD has no body, and names the
+	// region in a header.
 	_, err := s.PutObject(t.Context(), putInput("k", "x"))
 	requireFailure(t, err, 301, "PermanentRedirect")
 
@@ -111,7 +114,7 @@ func TestFaultRedirect(t *testing.T) {
 	require.Equal(t, "eu-west-1", response.Response.Header.Get("X-Amz-Bucket-Region"))
 }
 
-// A fault can drop the connection before a request takes effect, or the response afterwards.
+// A fault can drop the connection before a request takes effect, or drop the response after it.
 func TestFaultDropsResponse(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 
@@ -146,7 +149,7 @@ func TestFaultBreaksBody(t *testing.T) {
 		flipAt     = 40_000
 		stallAfter = 10
 	)
-	// The client must not find the faults itself by the checksum.
+	// The client does not validate checksums. Otherwise, it would notice the faults itself.
 	s := startServer(t, s3server.Config{}, func(o *s3.Options) {
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 	})
@@ -192,7 +195,8 @@ func TestFaultBreaksBody(t *testing.T) {
 	require.Equal(t, content, string(got))
 }
 
-// Fault.Deny makes keys of DeleteObjects fail, and can change the keys and versions in the response.
+// Fault.Deny makes the deletion of some keys of DeleteObjects fail. The fault can change the keys
+// and versions in the response.
 func TestFaultNamesFailuresOfBatchDifferently(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	s.put(t, "a", "x")
@@ -215,7 +219,7 @@ func TestFaultNamesFailuresOfBatchDifferently(t *testing.T) {
 	})
 	require.NoError(t, err)
 
-	// The response names another key and version than those that failed.
+	// The response names another key and another version than the request.
 	require.Len(t, output.Errors, 1)
 	require.Equal(t, "", *output.Errors[0].Key)
 	require.Equal(t, "null", *output.Errors[0].VersionId)
@@ -223,7 +227,8 @@ func TestFaultNamesFailuresOfBatchDifferently(t *testing.T) {
 	require.Equal(t, []string{"a"}, s.keys(t))
 }
 
-// Close ends a request that a fault stalls, or the end of this test would wait for it.
+// Close ends a request that a fault stalls. Otherwise, the end of this test would wait for that
+// request.
 func TestFaultStallEndsWithClose(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	s.put(t, "k", "content")
@@ -234,7 +239,7 @@ func TestFaultStallEndsWithClose(t *testing.T) {
 	})
 	require.NoError(t, err)
 
-	// This runs before the server is closed.
+	// This cleanup runs before the one that closes the server.
 	t.Cleanup(func() {
 		_ = output.Body.Close()
 	})
@@ -243,19 +248,21 @@ func TestFaultStallEndsWithClose(t *testing.T) {
 	require.Equal(t, 1, s.server.Busy())
 }
 
-// A fault can ignore request headers, hide response headers and reverse listings, until ClearFaults removes it.
+// Until ClearFaults removes it, a fault can ignore request headers, hide response headers and
+// reverse listings.
 func TestFaultIgnoresHeaders(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	oldETag := s.put(t, "k", "0123456789")
 
-	// A condition of PutObject that does not hold, because the object exists, is ignored.
+	// The server ignores the condition of PutObject. The condition does not hold, because the
+	// object exists.
 	s.server.Inject(s3server.Fault{Operation: "PutObject", Ignore: []string{"If-None-Match"}, Times: 1})
 	input := putInput("k", "9876543210")
 	input.IfNoneMatch = aws.String("*")
 	_, err := s.PutObject(t.Context(), input)
 	require.NoError(t, err)
 
-	// A range of GetObject is ignored, and the response has no entity tag.
+	// The server ignores the range of GetObject, and its response has no entity tag.
 	s.server.Inject(s3server.Fault{
 		Operation: "GetObject",
 		Ignore:    []string{"Range"},
@@ -276,7 +283,8 @@ func TestFaultIgnoresHeaders(t *testing.T) {
 	s.server.Inject(s3server.Fault{Operation: "ListObjectsV2", Reverse: true, Times: 1})
 	require.Equal(t, []string{"l", "k"}, s.keys(t))
 
-	// A condition of DeleteObjects that does not hold, because the object has changed, is ignored.
+	// The server ignores the condition of DeleteObjects. The condition does not hold, because the
+	// object has changed.
 	s.server.Inject(s3server.Fault{Operation: "DeleteObjects", Ignore: []string{"ETag"}, Times: 1})
 	deleted, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
 		Bucket: aws.String(bucket),
@@ -329,7 +337,8 @@ func TestFaultThrottles(t *testing.T) {
 		return served
 	}
 
-	// At 20 requests per second, a tenth of a second has 2, and 50 milliseconds have one.
+	// A rate of 20 requests per second permits 2 in a tenth of a second, and one in 50
+	// milliseconds.
 	require.Equal(t, 2, countServed())
 	now = now.Add(50 * time.Millisecond)
 	require.Equal(t, 1, countServed())
@@ -535,7 +544,8 @@ func TestFaultWrongETag(t *testing.T) {
 	require.NotEqual(t, wrongETag, s.put(t, "k", "x"))
 }
 
-// With a clock that a fault shifts by an hour, the server refuses signatures, but not with a shift of ten minutes.
+// If a fault shifts the server's clock by an hour, the server refuses signatures. If it shifts the
+// clock by ten minutes, the server accepts them.
 func TestFaultSkewedClock(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 
@@ -543,13 +553,15 @@ func TestFaultSkewedClock(t *testing.T) {
 	_, err := s.PutObject(t.Context(), putInput("k", "x"))
 	requireFailure(t, err, 403, "RequestTimeTooSkewed")
 
-	// The first client has learned the shifted time from that response, so take another client.
+	// The first client has learned the shifted time from the error response, so take another
+	// client.
 	s.server.Inject(s3server.Fault{ClockSkew: -10 * time.Minute, Times: 1})
 	_, err = s.client().PutObject(t.Context(), putInput("k", "x"))
 	require.NoError(t, err)
 }
 
-// With a fault that makes listings stale, they lack the objects that were written in the last seconds, but reads work.
+// A fault can make listings stale. They then lack the objects that were written in the last
+// seconds, but the objects can be read.
 func TestFaultStaleListing(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	for _, key := range []string{"b", "d", "e/1"} {
@@ -566,7 +578,7 @@ func TestFaultStaleListing(t *testing.T) {
 	require.Equal(t, []string{"b", "d", "e/1"}, s.keys(t))
 	require.Equal(t, "x", s.get(t, "a"))
 
-	// Pages have as many objects as if the new ones were missing.
+	// Each page has as many objects as if the new objects did not exist.
 	var pages [][]string
 	pager := s3.NewListObjectsV2Paginator(s.Client, &s3.ListObjectsV2Input{
 		Bucket:  aws.String(bucket),

@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// A repeated CompleteMultipartUpload has the same result, even after the object was replaced. It is
-// refused if its parts or its key differ.
+// A repeated CompleteMultipartUpload has the same result, even after the object was replaced. The
+// server refuses the request if its parts or its key differ.
 func TestCompleteAgainReturnsSameResult(t *testing.T) {
 	// An upload of two parts is completed in a bucket with versions.
 	s := startServer(t, s3server.Config{})
@@ -36,7 +36,8 @@ func TestCompleteAgainReturnsSameResult(t *testing.T) {
 		require.Equal(t, want.ServerSideEncryption, got.ServerSideEncryption)
 	}
 
-	// Nothing is written again, even if the request has a condition that the object does not meet.
+	// The repeated request writes nothing, even if it has a condition that the object does not
+	// meet.
 	requireSameResult(input)
 	ifAbsent := *input
 	ifAbsent.IfNoneMatch = aws.String("*")
@@ -55,7 +56,7 @@ func TestCompleteAgainReturnsSameResult(t *testing.T) {
 	_, err = s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, swappedFirst, swappedLast))
 	requireFailure(t, err, 404, "NoSuchUpload")
 
-	// A later object stays.
+	// The repeated request does not replace an object that was written later.
 	s.put(t, "k", "replaced")
 	requireSameResult(input)
 	require.Equal(t, "replaced", s.get(t, "k"))

@@ -17,7 +17,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// brokenDisk makes the directory of a server refuse what the next requests need.
+// A brokenDisk damages the directory of a server: the directory then refuses what the next requests
+// need.
 type brokenDisk func(t *testing.T, path string)
 
 // fillDisk fills the disk of a server with two files, f and ff. The second takes the space that the first left in its
@@ -136,7 +137,8 @@ func TestFullDiskHidesPath(t *testing.T) {
 	}
 }
 
-// On a full disk, CreateBucket fails and leaves no bucket, so that it succeeds later.
+// On a full disk, CreateBucket fails and leaves no bucket. The same request succeeds after there is
+// space again.
 func TestFullDiskCreateBucket(t *testing.T) {
 	if os.Getenv(storeVariable) != "" {
 		t.Skip("it starts its own directory")

@@ -119,7 +119,7 @@ func TestGetObjectPart(t *testing.T) {
 			require.Equal(t, etags[tt.key], got.ETag)
 			require.Equal(t, tt.wantChecksumType, got.ChecksumType)
 
-			// Only the objects in parts have a checksum by CRC-32C.
+			// Only the objects that were uploaded in parts have a CRC-32C checksum.
 			if tt.key != "put" && tt.key != "empty" {
 				require.Equal(t, crc32c(tt.want), aws.ToString(got.ChecksumCRC32C))
 			}

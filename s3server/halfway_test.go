@@ -194,8 +194,9 @@ func TestDirectoryRemovesRecordsOfKilledUploads(t *testing.T) {
 	require.Len(t, d.uploadRecords(t), recordsPerUpload)
 	d.store.server.Close()
 
-	// Restore the records from the backup, as if the server was killed before it removed them. It was killed in the
-	// middle of the abort, so that only the part of that upload is left.
+	// Restore the records from the backup, as if the server was killed before it removed them. Only
+	// the part is left of the aborted upload, as if the server was killed in the middle of the
+	// abort.
 	for path, content := range backup {
 		if strings.Contains(path, "uploads/"+aborted) {
 			continue

@@ -143,7 +143,7 @@ func TestSignatureDateForms(t *testing.T) {
 		t.Run(tt.layout, func(t *testing.T) {
 			want := http.StatusForbidden
 			if tt.accepted {
-				// There is no such object.
+				// The server accepts the request, but the object does not exist.
 				want = http.StatusNotFound
 			}
 

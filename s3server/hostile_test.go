@@ -111,8 +111,7 @@ func TestHostileClientReadsNothing(t *testing.T) {
 	_, err = io.ReadFull(connection, make([]byte, 1))
 	require.NoError(t, err)
 
-	// The server ends the request before it has sent the whole object. Then no request is in
-	// progress.
+	// The server ends the request before the whole object is sent. Then no request is in progress.
 	requireBusy(t, s, 0)
 	received, _ := io.Copy(io.Discard, connection)
 	require.Less(t, received, int64(size))
@@ -291,7 +290,8 @@ func TestHostileAnonymousClients(t *testing.T) {
 	require.NoError(t, s.postDelete(t, document))
 }
 
-// postDelete sends a document to DeleteObjects. If the server refuses it, the error has the status and the code.
+// postDelete sends a document to DeleteObjects. If the server refuses the request, the returned
+// error has the status and the code.
 func (s *store) postDelete(t *testing.T, document string) error {
 	r, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), http.MethodPost,
 		s.server.URL+"/photos?delete", strings.NewReader(document))
@@ -372,7 +372,7 @@ func TestHostileManyRequests(t *testing.T) {
 	second := dial(t, s)
 	waiting := dial(t, s)
 
-	// Two clients do not send the whole body.
+	// Two clients do not send the whole body of their requests.
 	host := strings.TrimPrefix(s.server.URL, "http://")
 	for _, connection := range []net.Conn{first, second} {
 		_, err := fmt.Fprintf(connection, "PUT %s HTTP/1.1\r\nHost: %s\r\nContent-Length: 100\r\n\r\nhalf",
@@ -388,14 +388,16 @@ func TestHostileManyRequests(t *testing.T) {
 	_, err = waiting.Read(make([]byte, 1))
 	require.Error(t, err)
 
-	// After one of the two has left, the third client gets a response, which refuses its unsigned request.
+	// After one of the two clients has left, the third client gets a response. The response refuses
+	// its request, because that is unsigned.
 	require.NoError(t, first.Close())
 	require.NoError(t, waiting.SetReadDeadline(time.Now().Add(5*time.Minute)))
 	status, _ := readResponse(t, waiting)
 	require.Equal(t, 403, status)
 }
 
-// Idle connections do not keep other clients from being served, even if they use up the limit.
+// Idle connections do not keep the server from serving other clients, even if they use up the
+// limit.
 func TestHostileIdleConnections(t *testing.T) {
 	const request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 	tests := []struct {
@@ -424,7 +426,7 @@ func TestHostileIdleConnections(t *testing.T) {
 			status, _ := readResponse(t, served)
 			require.Equal(t, 403, status)
 
-			// Others are served, and the connection that was idle for longest is closed.
+			// The server serves other clients. It closes the connection that was idle for longest.
 			for range 2 {
 				status, _ = readResponse(t, send(request))
 				require.Equal(t, 403, status)
@@ -435,7 +437,7 @@ func TestHostileIdleConnections(t *testing.T) {
 	}
 }
 
-// dialAny is dial, with TLS if the server has it.
+// dialAny does the same as dial, and uses TLS if the server has it.
 func dialAny(t *testing.T, s *store) net.Conn {
 	t.Helper()
 	if s.server.Certificate() == nil {

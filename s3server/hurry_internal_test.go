@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/request"
 )
 
-// A timedReader is a client for which the server sets deadlines.
+// A timedReader is a response writer that keeps the deadlines that the server sets for reading.
 type timedReader struct {
 	*httptest.ResponseRecorder
 	deadlines []time.Time
@@ -71,8 +71,9 @@ func TestHostileClientSendsSlowly(t *testing.T) {
 	})
 }
 
-// The server limits the time for reading a form, because clients that send a byte a minute could otherwise hold all
-// connections. The fields have the time of a document. The file has the time of any idle client.
+// The server limits the time for reading a form. Otherwise, clients that send a byte a minute could
+// hold all connections. The fields have as much time as a document, and the file as much as any
+// idle client.
 func TestHostileSlowForm(t *testing.T) {
 	const idleTimeout = time.Hour
 	synctest.Test(t, func(t *testing.T) {
@@ -99,7 +100,8 @@ func TestHostileSlowForm(t *testing.T) {
 	})
 }
 
-// While as many anonymous clients as permitted send large documents, another one fails with 503 after DocumentTimeout.
+// While as many anonymous clients as permitted send large documents, another anonymous client fails
+// with 503 after DocumentTimeout.
 func TestHostileSlowDocument(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newWithPublicWrites(t, Limits{IdleTimeout: time.Hour})
@@ -118,7 +120,7 @@ func TestHostileSlowDocument(t *testing.T) {
 		w := &timedReader{ResponseRecorder: httptest.NewRecorder()}
 		h.ServeHTTP(w, r)
 
-		// It has waited for a place, and got none.
+		// The request has waited for a place, and got none.
 		require.Equal(t, 503, w.Code, w.Body)
 		require.Equal(t, request.DocumentTimeout, time.Since(start))
 	})

@@ -21,7 +21,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/interleave"
 )
 
-// everything lets everyone use the bucket "bucket".
+// everything is a policy that lets everyone use the bucket "bucket".
 const everything = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:*",
 	"Resource":["arn:aws:s3:::bucket","arn:aws:s3:::bucket/*"]}]}`
 
@@ -199,7 +199,8 @@ func TestExploredServer(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// The service is one in memory, so the scene runs only on the first kind of store, which lacks nothing.
+			// The scene uses a service in memory, which lacks no feature. It therefore runs only on
+			// the first kind of store.
 			c := explored.Config()
 			c.Weaknesses = interleave.Weaknesses()[:1]
 			interleave.Run(t, c, func(s *interleave.Scene) {
@@ -225,7 +226,8 @@ func TestExploredServer(t *testing.T) {
 					}
 					require.Contains(s, []string{"first", "part", "put", noObject}, content)
 
-					// If both requests succeeded and no response was lost, the contents are fewer.
+					// If both requests succeeded and no response was lost, fewer contents are
+					// possible.
 					bothSucceeded := first.Err() == nil && second.Err() == nil && !process.Died()
 					if bothSucceeded && !first.Lost() && !second.Lost() {
 						require.Contains(s, tt.wantContents, content)

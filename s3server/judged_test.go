@@ -16,8 +16,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// A judgedService counts the reads of the object k. After the first read, another client replaces the object by one
-// with the content next and a tag of the same value.
+// A judgedService counts the reads of the object k. After the first read, another client replaces
+// the object. The text in next is the new object's content, and also the value of its tag.
 type judgedService struct {
 	driver.ServiceDriver
 	next  string // "" for none
@@ -64,9 +64,9 @@ func (d judgedDriver) read(ctx context.Context, r *driver.GetRequest, err error)
 	return err
 }
 
-// The server sends an object only if the policy allows this very object, even if another client replaces the object
-// between the decision and the read. In a directory, the server has opened the file of the old object. In a remote
-// store, it can only read the new one.
+// The server sends an object only if the policy allows this very object. This holds even if another
+// client replaces the object between the decision and the read. In a directory, the server has
+// opened the file of the old object. In a remote store, it can only read the new one.
 func TestPolicyJudgesObjectThatIsRead(t *testing.T) {
 	// Everybody may write objects, and read all except those with the tag kind=private.
 	allowPublic := allowStatement("s3:GetObject", inKeys,

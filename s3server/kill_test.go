@@ -31,7 +31,8 @@ const (
 	killedVariable = "OMNIBUCKET_S3SERVER_KILLED"
 	// descriptorsVariable has the number of descriptors that the child process may have.
 	descriptorsVariable = "OMNIBUCKET_S3SERVER_DESCRIPTORS"
-	// killsVariable has the number of kills of each row, by default 4. "make durability" sets 50.
+	// killsVariable has the number of kills for each row of the test, by default 4. "make
+	// durability" sets it to 50.
 	killsVariable = "OMNIBUCKET_KILLS"
 )
 
@@ -117,7 +118,8 @@ type killWriter struct {
 	parts         []types.CompletedPart // acknowledged
 }
 
-// writeUntilKilled writes until the server is killed. Without a descriptor, the server may fail a request.
+// writeUntilKilled writes until the server is killed. If the server has no descriptor left, it may
+// fail a request.
 func (w *killWriter) writeUntilKilled(t *testing.T, k *killable) {
 	for !k.killed.Load() {
 		w.attempted++
@@ -252,7 +254,8 @@ func TestDirectoryKilledLosesNothing(t *testing.T) {
 				writers[i] = &killWriter{key: fmt.Sprintf("k%d", i), hasEqualParts: i%2 == 0}
 			}
 
-			// A busy machine may acknowledge no write before the first kills, which test nothing then.
+			// On a busy machine, the server may acknowledge no write before the first kills. These
+			// kills then test nothing.
 			acknowledged := 0
 			for n := 0; n < kills || acknowledged == 0; n++ {
 				servers := make([]*killable, tt.servers)

@@ -16,8 +16,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
-// A laggingStore is a store whose listings stay as they were when lag was called, as those of some providers may for a
-// while.
+// A laggingStore is a store whose listings stay as they were when lag was called. The listings of
+// some providers lag in the same way.
 type laggingStore struct {
 	state.Store
 	lags     bool
@@ -153,7 +153,8 @@ const (
 	transitionsAfterDay = "<Filter><Tag><Key>keep</Key><Value>no</Value></Tag></Filter><Transition><Days>1</Days><StorageClass>GLACIER</StorageClass></Transition>"
 )
 
-// Lifecycle rules remove nothing that has changed since an outdated listing, because they judge its present state.
+// Lifecycle rules judge the present state of an object. They remove nothing that has changed since
+// an outdated listing.
 func TestLifecycleRemovesNothingIfListingLags(t *testing.T) {
 	tests := []struct {
 		name        string
@@ -296,8 +297,8 @@ func TestLifecycleArchivesNothingIfListingLags(t *testing.T) {
 	}
 }
 
-// A store with a wrong clock may list an upload as older than it is. Lifecycle rules do not abort such an upload,
-// because they also read the time in its own record.
+// A store with a wrong clock may list an upload as older than it is. Lifecycle rules do not abort
+// such an upload, because they also read the time in the upload's record.
 func TestLifecycleAbortsNothingIfListingLags(t *testing.T) {
 	tests := []struct {
 		name        string

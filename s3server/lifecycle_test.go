@@ -43,8 +43,8 @@ func (s *store) midnight(t *testing.T, key string) time.Time {
 	return head.LastModified.Truncate(24 * time.Hour).Add(24 * time.Hour)
 }
 
-// inHours makes a day of lifecycle rules one hour long. Such days do not begin at midnight, so that a test does not
-// depend on the time of day.
+// inHours makes a day of lifecycle rules one hour long. Such days do not begin at midnight, so the
+// result of a test does not depend on the time of day.
 var inHours = s3server.Config{LifecycleDay: time.Hour}
 
 // GetBucketLifecycleConfiguration returns the rules that were set, until they are deleted. A rule without an ID gets
@@ -292,8 +292,9 @@ func TestLifecycleExpiresDeleteMarkers(t *testing.T) {
 	require.Len(t, s.versionIDs(t, pageSize), 2, "both of no-rule")
 }
 
-// If a client replaces an object or a delete marker while lifecycle rules run, the rules keep the new object. The rules
-// expire the object a, and the event of that expiration makes the test replace the object b.
+// If a client replaces an object or a delete marker while lifecycle rules run, the rules keep the
+// new object. In this test, the rules expire the object a. The test then gets the event and
+// replaces the object b.
 func TestLifecycleKeepsNewerVersion(t *testing.T) {
 	const expire = "<Expiration><Days>1</Days></Expiration>"
 	enabled := types.BucketVersioningStatusEnabled
@@ -338,8 +339,8 @@ func TestLifecycleKeepsNewerVersion(t *testing.T) {
 				if e.Key != "a" {
 					return
 				}
-				// The upload goes to the server's bucket, because the server refuses requests of clients, whose
-				// clock is not moved.
+				// The test uploads to the server's bucket directly. The server would refuse the
+				// requests of clients, because their clock is not moved.
 				_, err := s.server.Bucket(bucket).Upload(t.Context(), "b", strings.NewReader("x"))
 				require.NoError(t, err)
 			}
@@ -388,7 +389,7 @@ func TestLifecycleSweepEndsWithRules(t *testing.T) {
 	require.Equal(t, []string{"b"}, s.keys(t))
 }
 
-// Lifecycle rules expire noncurrent versions, but not locked ones.
+// Lifecycle rules expire noncurrent versions, except for locked ones.
 func TestLifecycleKeepsLockedVersions(t *testing.T) {
 	s := startServer(t, s3server.Config{LifecycleDay: time.Hour, Buckets: []string{}})
 	_, err := s.CreateBucket(t.Context(), &s3.CreateBucketInput{
@@ -428,7 +429,7 @@ func (s *store) classOf(t *testing.T, key string) types.ObjectStorageClass {
 
 // Lifecycle rules change the storage class of objects that are large enough.
 func TestLifecycleTransitions(t *testing.T) {
-	// The limits differ from those of other tests, which permit no object of 128 KiB.
+	// The limits differ from those of other tests, because those permit no object of 128 KiB.
 	s := startServer(t, s3server.Config{LifecycleDay: time.Hour, Limits: s3server.Limits{MinPartSize: 10}})
 
 	// By default, only objects of at least 128 KiB change their class.
@@ -438,14 +439,14 @@ func TestLifecycleTransitions(t *testing.T) {
 	s.put(t, "small", "x")
 	s.setLifecycle(t, rule("", twoTransitions))
 
-	// Two hours later, which count as days, the first transition is due.
+	// Two hours later, which count as two days, the first transition is due.
 	s.runLater(2*time.Hour, s.server.RunLifecycle)
 	require.Equal(t, types.ObjectStorageClass("GLACIER_IR"), s.classOf(t, "large"))
 	require.Equal(t, types.ObjectStorageClassStandard, s.classOf(t, "small"))
 	require.Equal(t, large, s.get(t, "large"))
 
-	// With the header X-Amz-Transition-Default-Minimum-Object-Size, the minimum size of an object depends on the
-	// class. DEEP_ARCHIVE has none.
+	// With the header X-Amz-Transition-Default-Minimum-Object-Size, the minimum size depends on the
+	// storage class. DEEP_ARCHIVE has no minimum.
 	document := "<LifecycleConfiguration>" + rule("", twoTransitions) + "</LifecycleConfiguration>"
 	response, body := s.sendSigned(t, "PUT", "/photos?lifecycle", document, map[string]string{
 		"Content-Md5": md5Of(document),
@@ -453,7 +454,7 @@ func TestLifecycleTransitions(t *testing.T) {
 	})
 	require.Equal(t, 200, response.StatusCode, body)
 
-	// Four hours later, the second transition is due, too.
+	// Four hours later, which count as four days, the second transition is due, too.
 	s.runLater(4*time.Hour, s.server.RunLifecycle)
 	require.Equal(t, types.ObjectStorageClassDeepArchive, s.classOf(t, "large"))
 	require.Equal(t, types.ObjectStorageClassDeepArchive, s.classOf(t, "small"))

@@ -48,7 +48,8 @@ func decodeName(t *testing.T, name string) string {
 	return name
 }
 
-// A listing has the keys after a start, with a prefix, up to a delimiter, whatever the size of its pages.
+// A listing has the keys after a start, with a prefix, up to a delimiter. The size of the pages
+// makes no difference.
 func TestListObjects(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	for _, key := range []string{"a", "a-b", "a/b", "a/c/1", "a/c/2", "a0", "é", "b/", "b/x"} {

@@ -48,7 +48,8 @@ func (s *store) listV1(t *testing.T, input s3.ListObjectsInput, n int32) (names 
 	}
 }
 
-// A listing of version 1 has the keys after a marker, with a prefix, up to a delimiter, whatever the size of its pages.
+// A listing of version 1 has the keys after a marker, with a prefix, up to a delimiter. The size of
+// the pages makes no difference.
 func TestListObjectsV1(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	for _, key := range []string{"a", "a-b", "a/b", "a/c/1", "a/c/2", "a0", "é", "b/", "b/x"} {
@@ -153,7 +154,7 @@ func TestListObjectsV1Page(t *testing.T) {
 	}
 	require.NoError(t, xml.Unmarshal([]byte(body), &page))
 
-	// Texts are encoded, a page has at most 1000 keys, and only version 2 has KeyCount.
+	// The server encodes texts, a page has at most 1000 keys, and only version 2 has KeyCount.
 	require.Equal(t, "a+", page.Prefix)
 	require.Equal(t, "A+B", page.Marker)
 	require.Equal(t, "url", page.EncodingType)
@@ -169,7 +170,7 @@ func TestListObjectsV1Page(t *testing.T) {
 	_, body = s.sendSigned(t, "GET", "/photos?list-type=1", "", nil)
 	require.Contains(t, body, "<Marker></Marker>", "only 2 selects version 2")
 
-	// Invalid arguments and a missing bucket are errors.
+	// A listing with an invalid argument fails, and so does one of a missing bucket.
 	response, body = s.sendSigned(t, "GET", "/photos?encoding-type="+url.QueryEscape("base64"), "", nil)
 	require.Equal(t, 400, response.StatusCode)
 	require.Equal(t, "InvalidArgument", parseError(t, body).Code)

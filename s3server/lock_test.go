@@ -44,8 +44,8 @@ func (s *store) putLocked(t *testing.T, key string, mode types.ObjectLockMode) *
 	return output.VersionId
 }
 
-// A version under retention cannot be deleted until the retention ends or, in governance mode, is bypassed. A delete
-// marker can be added.
+// A version under retention cannot be deleted until the retention ends. In governance mode, a
+// request can also bypass the retention. A delete marker can be added.
 func TestRetentionKeepsVersion(t *testing.T) {
 	const withBypass = true
 	s := startLocking(t)
@@ -72,7 +72,7 @@ func TestRetentionKeepsVersion(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, "Access Denied because object protected by object lock.", *output.Errors[0].Message)
 
-			// A delete marker leaves the version and its retention.
+			// A request without a version adds a delete marker. The version and its retention stay.
 			_, err = s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(locking), Key: &key})
 			require.NoError(t, err)
 			head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{
@@ -98,7 +98,7 @@ func TestRetentionKeepsVersion(t *testing.T) {
 			}
 			requireFailure(t, remove(withBypass), 403, "AccessDenied")
 
-			// Compliance mode ends only with its time, which is ten minutes.
+			// Retention in compliance mode ends only with its time, which is ten minutes.
 			s.clock.move(11 * time.Minute)
 			require.NoError(t, remove(!withBypass), "the retention has passed")
 		})
@@ -147,7 +147,8 @@ func TestBypassNeedsObjectLock(t *testing.T) {
 	}
 }
 
-// A retention can be extended. It can be shortened, changed or removed only in governance mode, with the bypass.
+// A retention can always be extended. It can be shortened, changed or removed only if it is in
+// governance mode and the request bypasses it.
 func TestRetentionCanBeExtended(t *testing.T) {
 	s := startLocking(t)
 
@@ -228,7 +229,7 @@ func TestLegalHoldKeepsVersion(t *testing.T) {
 		BypassGovernanceRetention: aws.Bool(true),
 	}
 
-	// Even the bypass of governance does not remove a held version.
+	// A version with a hold cannot be removed, even if the request bypasses governance.
 	_, err = s.DeleteObject(t.Context(), remove)
 	requireFailure(t, err, 403, "AccessDenied")
 
@@ -256,7 +257,8 @@ func TestLegalHoldKeepsVersion(t *testing.T) {
 	requireFailure(t, err, 404, "NoSuchKey")
 }
 
-// PutObject refuses invalid headers of object lock, and headers of object lock in a bucket without it.
+// PutObject refuses invalid headers of object lock. In a bucket without object lock, it refuses all
+// of these headers.
 func TestLocksRefused(t *testing.T) {
 	const (
 		checksum = "X-Amz-Checksum-Crc32"
@@ -370,7 +372,8 @@ func TestLocksNeedVersioning(t *testing.T) {
 	requireFailure(t, err, 409, "InvalidBucketState")
 }
 
-// A default retention must have a number of days or of years, but not both, between one day and a hundred years.
+// A default retention must have either a number of days or a number of years. It must be between
+// one day and a hundred years.
 func TestDefaultRetentionRefused(t *testing.T) {
 	const maxDays, maxYears = 36500, 100
 	s := startLocking(t)

@@ -63,7 +63,7 @@ func (c *clock) move(d time.Duration) {
 	c.ahead += d
 }
 
-// small limits keep tests small.
+// small has low limits, because these keep tests small.
 var small = s3server.Limits{
 	MinPartSize: 10,
 	MaxPartSize: 100 << 10,
@@ -84,14 +84,14 @@ func startLenient(t *testing.T, c s3server.Config, options ...func(*s3.Options))
 	return open(t, c, options...)
 }
 
-// startTLS is startServer with TLS, with which the SDK sends checksums in trailers.
+// startTLS does the same as startServer, but with TLS. The SDK then sends checksums in trailers.
 func startTLS(t *testing.T, c s3server.Config, options ...func(*s3.Options)) *store {
 	c.Strict = true
 	c.TLS = &tls.Config{}
 	return open(t, c, options...)
 }
 
-// open starts a server that has the usual bucket, unless c names others.
+// open starts a server. The server has the usual bucket, unless c names other buckets.
 func open(t *testing.T, c s3server.Config, options ...func(*s3.Options)) *store {
 	t.Helper()
 	if c.Buckets == nil {

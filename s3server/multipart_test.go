@@ -79,7 +79,7 @@ func completeInput(key, upload string, parts ...types.CompletedPart) *s3.Complet
 	}
 }
 
-// CompleteMultipartUpload makes an object of the latest parts of each number, and ends the upload.
+// CompleteMultipartUpload makes an object of the latest part of each number, and ends the upload.
 func TestMultipartUpload(t *testing.T) {
 	s := startServer(t, s3server.Config{}, func(o *s3.Options) {
 		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
@@ -89,7 +89,8 @@ func TestMultipartUpload(t *testing.T) {
 		input.Metadata = map[string]string{"a": "b"}
 	})
 
-	// Parts may come in any order, and the last part of a number counts.
+	// The client may send parts in any order. If it sends several parts with a number, the last one
+	// counts.
 	s.uploadPart(t, "k", upload, 2, "replaced")
 	second := s.uploadPart(t, "k", upload, 2, "world")
 	first := s.uploadPart(t, "k", upload, 1, "hello, all ")
@@ -125,8 +126,8 @@ func TestMultipartUpload(t *testing.T) {
 	requireFailure(t, err, 404, "NoSuchUpload")
 }
 
-// CompleteMultipartUpload fails if its list of parts, its checks or its conditions do not match, and keeps the object
-// that exists.
+// CompleteMultipartUpload fails if its list of parts, its checksums or its conditions do not match.
+// The object that exists stays.
 func TestCompleteRefuses(t *testing.T) {
 	const (
 		firstContent = "0123456789"
@@ -568,7 +569,7 @@ func TestListParts(t *testing.T) {
 	}
 	require.Equal(t, []int32{1, 2, 3, 4, 5}, numbers)
 
-	// An empty page says that no page follows, or a client would ask for pages without end.
+	// An empty page says that no page follows. Otherwise, a client would ask for pages without end.
 	empty, err := s.ListParts(t.Context(), &s3.ListPartsInput{
 		Bucket:   aws.String(bucket),
 		Key:      aws.String("k"),
@@ -621,7 +622,7 @@ func TestListUploads(t *testing.T) {
 	require.Len(t, grouped.CommonPrefixes, 1)
 	require.Len(t, grouped.Uploads, 3)
 
-	// An empty page says that no page follows, or a client would ask for pages without end.
+	// An empty page says that no page follows. Otherwise, a client would ask for pages without end.
 	empty, err := s.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{
 		Bucket:     aws.String(bucket),
 		MaxUploads: aws.Int32(0),
@@ -678,7 +679,8 @@ func TestUploadPartWithChecksumHasAnyNumber(t *testing.T) {
 	require.Equal(t, "last", readBody(t, output.Body))
 }
 
-// If an upload names no checksum algorithm, the object gets the default checksum of its bytes, whatever its parts have.
+// If an upload names no checksum algorithm, the object gets the default checksum of its bytes. The
+// checksums of the parts make no difference.
 func TestChecksumOfUploadWithoutAlgorithm(t *testing.T) {
 	s := startServer(t, s3server.Config{}, func(o *s3.Options) {
 		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired

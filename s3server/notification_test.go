@@ -142,7 +142,8 @@ func TestNotificationConfigurationRefused(t *testing.T) {
 	}
 }
 
-// A rule may name a topic or a queue of Config.EventARNs. With a header that skips the validation, it may name any.
+// A rule may name a topic or a queue of Config.EventARNs. With a header that skips the validation,
+// the rule may name any topic or queue.
 func TestNotificationDestinations(t *testing.T) {
 	const event = "<Event>s3:ObjectCreated:*</Event>"
 	const unknownTopic = "<NotificationConfiguration><TopicConfiguration>" +
@@ -160,7 +161,8 @@ func TestNotificationDestinations(t *testing.T) {
 	response, body := s.sendSigned(t, "PUT", "/photos?notification", queue, nil)
 	require.Equal(t, 200, response.StatusCode, body)
 
-	// The topic does not match, so it needs the header.
+	// The topic does not match EventARNs, so the request needs the header that skips the
+	// validation.
 	response, body = s.sendSigned(t, "PUT", "/photos?notification", unknownTopic, map[string]string{
 		"X-Amz-Skip-Destination-Validation": "true",
 	})
@@ -199,7 +201,7 @@ func TestEventsOfRequests(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"ObjectCreated:CompleteMultipartUpload m"}, events.take())
 
-	// Tags are set and deleted, and the ACL of an object is set.
+	// The next requests set and delete tags, and set the ACL of an object.
 	_, err = s.PutObjectTagging(t.Context(), &s3.PutObjectTaggingInput{
 		Bucket:  aws.String(bucket),
 		Key:     aws.String("c"),
@@ -235,7 +237,7 @@ func TestEventsOfRequests(t *testing.T) {
 	require.Equal(t,
 		[]string{"ObjectRemoved:Delete c", "ObjectRemoved:Delete m", "ObjectRemoved:Delete a b"}, events.take())
 
-	// A request fails, because its object exists.
+	// The request fails, because the object exists.
 	s.put(t, "k", "x")
 	events.take()
 	input := putInput("k", "y")
@@ -298,7 +300,7 @@ func TestEventFields(t *testing.T) {
 	require.Equal(t, s3server.DefaultAccountID, event.BucketOwner)
 }
 
-// A notification with a filter sends only events about keys with that prefix and suffix.
+// A notification with a filter sends an event only if its key has the filter's prefix and suffix.
 func TestEventsAreFiltered(t *testing.T) {
 	var box inbox
 	s := startServer(t, s3server.Config{Notify: box.add})
@@ -341,7 +343,7 @@ func TestEventsOfLifecycleRules(t *testing.T) {
 	require.Equal(t, []string{"LifecycleExpiration:DeleteMarkerCreated a"}, box.take())
 }
 
-// The JSON of an event has the fields of AWS, in the version of its kind.
+// The JSON of an event has the fields that AWS sends, in the format version of the event's kind.
 func TestEventJSON(t *testing.T) {
 	text, err := json.Marshal(s3server.Event{
 		Name:          "ObjectCreated:Put",
@@ -367,7 +369,8 @@ func TestEventJSON(t *testing.T) {
 			"bucket": {"name": "photos", "ownerIdentity": {"principalId": "2"}, "arn": "arn:aws:s3:::photos"},
 			"object": {"key": "a+b/%C3%A9%40", "size": 0, "eTag": "e", "sequencer": "0F"}}}`, string(text))
 
-	// An event of a kind that AWS added later has a newer version, and a removal has no size.
+	// The event is of a kind that AWS added later, so its format version is newer. An event of a
+	// removal has no size.
 	text, err = json.Marshal(s3server.Event{Name: "LifecycleExpiration:Delete", Key: "k"})
 	require.NoError(t, err)
 	require.Contains(t, string(text), `"eventVersion":"2.3"`)
@@ -396,7 +399,8 @@ func TestWebhookReceivesEvents(t *testing.T) {
 	require.NoError(t, s.setNotifications(t, topicRule("c", types.EventS3ObjectCreated)))
 	require.Contains(t, <-bodies, `"Event":"s3:TestEvent"`)
 
-	// The event has the names of S3 in its record, and those of MinIO around it.
+	// The record of the event has the names of S3. The document around the record has the names of
+	// MinIO.
 	s.put(t, "k", "x")
 	var got struct {
 		EventName, Key string
@@ -409,9 +413,9 @@ func TestWebhookReceivesEvents(t *testing.T) {
 	require.Zero(t, s.server.LostEvents())
 }
 
-// Close sends the events that still wait to a webhook.
+// Close sends the events that still wait for a webhook.
 func TestWebhookReceivesWaitingEventsAtClose(t *testing.T) {
-	// The webhook receives an event, but accepts it only when it may proceed.
+	// The webhook receives an event, but does not answer until the test lets it proceed.
 	var mu sync.Mutex
 	var bodies []string
 	received := make(chan bool, 10)
@@ -431,7 +435,8 @@ func TestWebhookReceivesWaitingEventsAtClose(t *testing.T) {
 	s := &store{server: server, http: server.Client(), clock: &clock{}}
 	s.Client = s.client()
 
-	// While the test event of the new configuration is being sent, the event of the object waits.
+	// The server is still sending the test event of the new configuration. The event of the object
+	// waits meanwhile.
 	require.NoError(t, s.setNotifications(t, topicRule("c", types.EventS3ObjectCreated)))
 	<-received
 	s.put(t, "k", "x")

@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// everyKey has keys that S3 stores and other stores may not.
+// everyKey lists keys that S3 stores and other stores may refuse.
 var everyKey = []string{
 	"a", "a/b", "a-b", "a0", "A", "with space", "plus+sign", "per%cent", "per%25cent", "what?", "hash#", "é", "😀.png",
 	"a&b=c;d", "quote\"'<>", "trailing/", "a//b", "/leading", strings.Repeat("s",
@@ -33,7 +33,7 @@ func TestPutObjectEachKey(t *testing.T) {
 	}
 }
 
-// The server refuses a key that is too long, is not UTF-8, or leads above the bucket, as S3 does.
+// As S3 does, the server refuses a key that is too long, is not UTF-8, or leads above the bucket.
 func TestPutObjectRefusesKeys(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	const maxKey = 1024
