@@ -16,7 +16,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// An action is what the test reads of action.yml.
+// An action holds the parts of action.yml that the test reads.
 type action struct {
 	Inputs map[string]struct {
 		Description string
@@ -74,7 +74,7 @@ func TestActionUsesEachInput(t *testing.T) {
 	}
 }
 
-// asProgram makes the test binary the program.
+// asProgram is the environment variable that makes the test binary run as the program.
 const asProgram = "S3SERVER_AS_PROGRAM"
 
 // writeProgram writes a script that runs the test binary as the program s3server.
@@ -159,7 +159,7 @@ func TestActionSetsVariablesOfLaterSteps(t *testing.T) {
 		}
 	}
 
-	// The configuration files of this machine must not count.
+	// The SDK must not read the configuration files of this machine.
 	t.Setenv("AWS_CONFIG_FILE", os.DevNull)
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", os.DevNull)
 
@@ -208,7 +208,7 @@ func TestMakefileOfManual(t *testing.T) {
 	manual, err := os.ReadFile("../../../docs/s3server.md")
 	require.NoError(t, err)
 
-	// The target is the first block of make in the manual.
+	// The target is in the manual's first block of make.
 	match := regexp.MustCompile("(?s)```make\n(.*?)```").FindStringSubmatch(string(manual))
 	require.NotNil(t, match)
 	target := match[1]

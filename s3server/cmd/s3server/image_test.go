@@ -11,7 +11,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// An instruction is one of the Dockerfile, such as "FROM scratch".
+// An instruction is one statement of the Dockerfile, such as "FROM scratch".
 type instruction struct {
 	name string
 	args string
@@ -35,7 +35,7 @@ func instructions(t *testing.T) (all []instruction) {
 	return all
 }
 
-// lastInstruction returns the arguments of the last instruction with a name.
+// lastInstruction returns the arguments of the last instruction that has the given name.
 func lastInstruction(t *testing.T, name string) (args string) {
 	t.Helper()
 	for _, i := range instructions(t) {
@@ -55,7 +55,8 @@ func parseWords(t *testing.T, list string) (words []string) {
 	return words
 }
 
-// The Dockerfile builds the program in a base image that is pinned by its digest, for a container image from scratch.
+// The Dockerfile builds the program in a base image, which is pinned by its digest. The container
+// image itself is built from scratch.
 func TestImageHasPinnedBase(t *testing.T) {
 	var bases []string
 	for _, i := range instructions(t) {
@@ -152,7 +153,7 @@ func TestImageIsBuiltByRelease(t *testing.T) {
 	}
 	require.Equal(t, want, dockerfiles)
 
-	// One of its steps builds and pushes the image.
+	// One of the steps of the job builds and pushes the image.
 	for _, step := range job.Steps {
 		if strings.HasPrefix(step.Uses, "docker/build-push-action@") {
 			require.Equal(t, ".", step.With["context"])

@@ -29,7 +29,8 @@ func TestMain(m *testing.M) {
 // emptyEnvironment looks up variables in an empty environment.
 func emptyEnvironment(string) (string, bool) { return "", false }
 
-// The server prints its URL and serves until it is interrupted, as the flag --health reports.
+// The server prints its URL and serves until it is interrupted. The flag --health reports whether
+// it serves.
 func TestMainServesUntilInterrupted(t *testing.T) {
 	checkHealth := func(url string) (exitCode int) {
 		return run(t.Context(), []string{"--health", url}, io.Discard, io.Discard, emptyEnvironment)
@@ -52,7 +53,7 @@ func TestMainServesUntilInterrupted(t *testing.T) {
 
 	interrupt()
 
-	// The exit is a success, and the server no longer answers.
+	// The program exits with success, and the server no longer answers.
 	require.Zero(t, <-exit)
 	require.Contains(t, stderr.String(), "export AWS_ENDPOINT_URL="+line)
 	require.Equal(t, exitFailure, checkHealth(url))
@@ -133,14 +134,14 @@ func TestMainExitCodes(t *testing.T) {
 			exitCode := run(t.Context(), tt.args, io.Discard, &stderr, emptyEnvironment)
 
 			require.Equal(t, tt.wantCode, exitCode, stderr.String())
-			// The package flag names a flag with one dash.
+			// The package flag writes the names of flags with one dash.
 			printed := strings.ReplaceAll(stderr.String(), " -", " --")
 			require.Contains(t, printed, tt.wantMessage)
 		})
 	}
 }
 
-// withUser adds the user and the directory to an error of a directory that this user may not write to.
+// If the user may not write to a directory, withUser adds the user and the directory to the error.
 func TestMainNamesDirectoryOfOtherUser(t *testing.T) {
 	cause := &fs.PathError{Op: "mkdir", Path: "/data/photos", Err: fs.ErrPermission}
 	denied := &storage.Error{Code: storage.PermissionDenied, Err: cause}
@@ -149,7 +150,7 @@ func TestMainNamesDirectoryOfOtherUser(t *testing.T) {
 	require.ErrorContains(t, err, fmt.Sprintf("user %d must be able to write to /data: ", os.Getuid()))
 	require.ErrorIs(t, err, denied)
 
-	// Other errors, such as that of a port or a certificate, stay as they are.
+	// Other errors stay as they are, such as those of a port or a certificate.
 	require.Equal(t, cause, withUser(cause, "/data"))
 	require.NoError(t, withUser(nil, "/data"))
 }
@@ -297,7 +298,8 @@ func TestMainInTestcontainersForMinIO(t *testing.T) {
 			require.Contains(t, stderr.String(), "# Settings of MinIO in use: "+tt.user)
 			require.NotContains(t, stderr.String(), "password\n")
 
-			// With the arguments of MinIO, the server prints the line that modules wait for, and uses the directory.
+			// With the arguments of MinIO, the server uses the directory. It prints the line that
+			// Testcontainers' modules wait for.
 			if tt.args != "" {
 				require.Regexp(t, online, stderr.String())
 				require.DirExists(t, filepath.Join(data, "photos"))

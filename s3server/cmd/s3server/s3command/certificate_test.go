@@ -37,8 +37,8 @@ func TestCertificateFileIsTrusted(t *testing.T) {
 	require.ErrorContains(t, err, "unknown authority")
 }
 
-// With --tls, the server prints the name of a file with its certificate, which clients can trust, and removes the file
-// when it stops.
+// With --tls, the server writes its certificate into a file, and prints the file's name. Clients
+// can trust the certificate. The server removes the file when it stops.
 func TestCertificateIsTrustedWithoutFile(t *testing.T) {
 	server := startServer(t, environment(), "--create", "photos", "--tls")
 	bundle := server.export()["AWS_CA_BUNDLE"]
@@ -51,7 +51,7 @@ func TestCertificateIsTrustedWithoutFile(t *testing.T) {
 
 // The server uses the certificate that the flags name.
 func TestCertificateOfUser(t *testing.T) {
-	// Write the certificate of a server of net/http/httptest into files.
+	// Write the certificate that net/http/httptest uses for its servers into files.
 	source := httptest.NewTLSServer(http.NotFoundHandler())
 	source.Close()
 	key, err := x509.MarshalPKCS8PrivateKey(source.TLS.Certificates[0].PrivateKey)

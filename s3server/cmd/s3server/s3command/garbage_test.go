@@ -11,7 +11,8 @@ import (
 	"github.com/omnibucket/storage/providers/local"
 )
 
-// If the data is not in memory, the server collects garbage less often, unless GOGC is set, until it stops.
+// If the data is not in memory, the server collects garbage less often until it stops, unless GOGC
+// is set.
 func TestGarbageIsCollectedLessOftenOverStore(t *testing.T) {
 	const oldPercent = 77 // before the server starts and after it stops
 	directory := func() driver.ServiceDriver {

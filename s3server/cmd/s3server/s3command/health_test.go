@@ -47,11 +47,13 @@ func TestHealthIsBucketName(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// The path /favicon.ico is a key of the bucket at the host of a bucket or website, and a health check at other hosts.
+// The path /favicon.ico is a key if the host is that of a bucket or a website. At other hosts, it
+// is a health check.
 func TestHealthLeavesIconToWebsite(t *testing.T) {
 	server := startServer(t, environment(), "--create", "photos", "--domain", "s3.localhost")
 
-	// The bucket refuses an unsigned request, and is no website. A health check succeeds.
+	// The bucket refuses the unsigned request, and is no website. At other hosts, the health check
+	// succeeds.
 	tests := []struct {
 		host       string
 		wantStatus int

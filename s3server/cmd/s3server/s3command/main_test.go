@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// A running server, and what it printed.
+// A running is a server that runs, and what it has printed.
 type running struct {
 	t      *testing.T
 	url    string
@@ -30,7 +30,7 @@ type running struct {
 	ended  chan error
 }
 
-// A buffer may be written and read at the same time.
+// A buffer may be written and read by several goroutines at the same time.
 type buffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer

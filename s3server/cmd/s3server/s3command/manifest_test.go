@@ -71,7 +71,7 @@ func TestManifestUsersAndBuckets(t *testing.T) {
 			status, _ := sendUnsigned(t, http.MethodGet, server.url+"/site/index.html")
 			require.Equal(t, http.StatusOK, status)
 
-			// The user app can write to photos, as a policy allows, but not read.
+			// The policy allows the user app to write to photos, but not to read.
 			t.Setenv("AWS_ACCESS_KEY_ID", "app")
 			t.Setenv("AWS_SECRET_ACCESS_KEY", "app-secret")
 			app := newClient(t)

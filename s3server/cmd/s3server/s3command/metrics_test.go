@@ -8,7 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The metrics, at an address of their own, count requests and bytes by operation and status, but no health checks.
+// The metrics count requests and bytes by operation and status, but no health checks. They have an
+// address of their own.
 func TestMetricsCountRequests(t *testing.T) {
 	// Find a port that is free.
 	free, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -22,7 +23,8 @@ func TestMetricsCountRequests(t *testing.T) {
 	putObject(t, c, "photos", "a", "hello")
 	require.Equal(t, "hello", getObject(t, c, "photos", "a"))
 
-	// An unsigned request is refused, a health check is not counted, and S3 has no operation for PATCH.
+	// Send an unsigned request, which is refused, and a health check, which is not counted. Also
+	// send a PATCH, for which S3 has no operation.
 	sendUnsigned(t, http.MethodGet, server.url+"/photos/a")
 	sendUnsigned(t, http.MethodGet, server.url+"/healthz")
 	sendUnsigned(t, http.MethodPatch, server.url+"/photos/a")
@@ -30,7 +32,7 @@ func TestMetricsCountRequests(t *testing.T) {
 	status, text := sendUnsigned(t, http.MethodGet, "http://"+metricsAddress+"/metrics")
 	require.Equal(t, http.StatusOK, status)
 
-	// There were two GetObjects, of which the second was refused.
+	// There were two GetObjects. The second one was refused.
 	wantLines := []string{
 		`omnibucket_s3_requests_total{operation="GetObject",status="200"} 1`,
 		`omnibucket_s3_requests_total{operation="GetObject",status="403"} 1`,

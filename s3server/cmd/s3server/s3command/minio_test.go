@@ -84,7 +84,7 @@ func TestMinIOArguments(t *testing.T) {
 			require.NoError(t, set.Parse(strings.Fields(tt.args)))
 			rest, err := f.ParseMinIO(set, set.Args())
 			require.NoError(t, err)
-			// If no argument is left, the list may be nil or empty.
+			// If no argument is left, the returned list may be nil or empty.
 			if len(tt.wantRest) > 0 || len(rest) > 0 {
 				require.Equal(t, tt.wantRest, rest)
 			}
@@ -116,7 +116,7 @@ func TestMinIOVariables(t *testing.T) {
 	putObject(t, newClient(t), "photos", "a", "hello")
 	putObject(t, newClient(t), "private", "a", "hello")
 
-	// Everybody can read the bucket photos, and nothing else.
+	// Everybody can read the bucket photos. Other anonymous access is refused.
 	status, body := sendUnsigned(t, http.MethodGet, server.url+"/photos/a")
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, "hello", body)
@@ -210,8 +210,8 @@ func TestVolumes(t *testing.T) {
 	}
 }
 
-// findCredential refuses credentials that are only in a file that a variable of MinIO names, because the server would
-// otherwise take the default ones, which everybody knows.
+// findCredential refuses credentials that are only in a file that a variable of MinIO names.
+// Otherwise, the server would take the default ones, which everybody knows.
 func TestMinIOFilesWithCredentialsAreRefused(t *testing.T) {
 	variables := []string{
 		"MINIO_ROOT_USER_FILE",

@@ -21,7 +21,7 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// The server prints all that a client needs to connect, and makes the buckets of the flags.
+// The server prints all that a client needs to connect, and makes the buckets that the flags name.
 func TestServePrintsWhatClientNeeds(t *testing.T) {
 	server := startServer(t, environment(), "--create", "photos,other", "--create", "third")
 
@@ -180,7 +180,8 @@ func TestServeHidesCredentialsOfEnvironment(t *testing.T) {
 	require.Empty(t, server.stderr.String())
 }
 
-// While the server runs, the ready file has its URL, even if another server with the same ready file fails to start.
+// While the server runs, the ready file has its URL. The file stays even if another server with the
+// same ready file fails to start.
 func TestServeReadyFile(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "ready")
 	server := startServer(t, environment(), "--ready-file", name)
@@ -284,7 +285,8 @@ func TestServeContradictoryFlags(t *testing.T) {
 	}
 }
 
-// If the server cannot listen at the address of the metrics, it closes the listener of S3.
+// If the server cannot listen at the address of the metrics, it also stops listening at the address
+// of S3.
 func TestServeSecondAddressFails(t *testing.T) {
 	listen := func(address string) net.Listener {
 		listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", address)
@@ -344,7 +346,7 @@ func TestSizeSet(t *testing.T) {
 		})
 	}
 
-	// The last but one is too large for an int64.
+	// The number 9999999999GiB is too large for an int64.
 	invalid := []string{"", "0", "-1", "1.5GiB", "x", "GiB", "9999999999GiB", "1KiBB"}
 	for _, text := range invalid {
 		t.Run("invalid "+text, func(t *testing.T) {
@@ -361,7 +363,8 @@ func TestQuotedIsOneWordOfShell(t *testing.T) {
 	require.Equal(t, `'$(a)'`, quoted("$(a)"))
 }
 
-// The objects of a server over a directory are files there, and a later server has them, too.
+// If a server runs over a directory, its objects are files in the directory. A later server over
+// the directory has them, too.
 func TestServeDirectorySurvivesRestart(t *testing.T) {
 	dir := t.TempDir()
 	credentials := environment("AWS_ACCESS_KEY_ID", "me", "AWS_SECRET_ACCESS_KEY", "mine")
@@ -389,7 +392,8 @@ func TestServeDirectorySurvivesRestart(t *testing.T) {
 	require.Equal(t, "hello", getObject(t, newClient(t), "photos", "a/b.txt"))
 }
 
-// Serve fails if it cannot create a bucket of the flags, here because a file has the name of its directory.
+// Serve fails if it cannot create a bucket that the flags name. Here, a file has the name of the
+// bucket's directory.
 func TestServeBucketCannotBeCreated(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "photos"), nil, 0o600))
@@ -402,8 +406,8 @@ func TestServeBucketCannotBeCreated(t *testing.T) {
 	require.ErrorContains(t, err, "photos")
 }
 
-// With --admin, the server has an admin API for callers with the token, which it generates or takes from the
-// environment.
+// With --admin, the server has an admin API for callers with a token. It generates the token, or
+// takes it from the environment.
 func TestServeAdminAPINeedsToken(t *testing.T) {
 	const faults = "/_admin/faults"
 
