@@ -396,7 +396,8 @@ func TestGetObjectRangesUnsatisfiable(t *testing.T) {
 	}
 }
 
-// A response has only the range if If-Range is the object's ETag or date, and otherwise the whole object.
+// If the If-Range is the object's ETag or date, the response has only the range. Otherwise it has
+// the whole object.
 func TestGetObjectRangesWithIfRange(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	s.put(t, "k", "0123456789")

@@ -15,8 +15,9 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// A slowService joins parts slowly. CompleteParts sends on the channel begun at its start. Then it waits until the test
-// sends on the channel release or closes it, or until its context ends.
+// A slowService joins parts slowly. At its start, CompleteParts sends on the channel begun. Then it
+// waits until the test sends on the channel release or closes it, or until the context of the call
+// ends.
 type slowService struct {
 	driver.ServiceDriver
 	begun, release chan struct{}
@@ -90,7 +91,7 @@ func TestCompleteOutlivesClient(t *testing.T) {
 	case service.release <- struct{}{}:
 	}
 
-	// The second attempt succeeds by the first completion.
+	// The second attempt succeeds, because the first completion has joined the parts.
 	require.NoError(t, <-secondDone)
 	_, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 	require.NoError(t, err)

@@ -18,7 +18,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// A strict server blocks policies and lists that make a bucket public. allowPublicAccess removes these blocks.
+// allowPublicAccess removes the blocks by which a strict server refuses policies and access lists
+// that make a bucket public.
 func (s *store) allowPublicAccess(t *testing.T) {
 	t.Helper()
 	_, err := s.DeletePublicAccessBlock(t.Context(), &s3.DeletePublicAccessBlockInput{
@@ -69,7 +70,8 @@ func (s *store) sendAs(
 	return response, string(data)
 }
 
-// The signers of a request are indexes of twoAccounts, or nobody.
+// These constants tell which key signs a request: they are indexes of twoAccounts. The request of
+// nobody has no signature.
 const (
 	ownerKey    = 0
 	otherKey    = 1
@@ -123,8 +125,8 @@ type policyTest struct {
 	status     int
 }
 
-// runPolicyTests sends each request to a bucket with the policy of its test. The bucket has the objects k, and tagged
-// with the tag kind=public.
+// runPolicyTests sends each request to a bucket with the policy of its test. The bucket has two
+// objects: k, and another one named tagged, which has the tag kind=public.
 func runPolicyTests(t *testing.T, tests []policyTest) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -374,8 +376,8 @@ func TestPolicyPrincipals(t *testing.T) {
 	})
 }
 
-// A statement is about requests whose action and resource match those that it names. The requests of nobody have no
-// signature, so they succeed only if the statement is about them.
+// A statement applies to a request if it names the request's action and resource. The requests of
+// nobody have no signature, so they succeed only if a statement applies to them.
 func TestPolicyActionsAndResources(t *testing.T) {
 	runPolicyTests(t, []policyTest{
 		{
@@ -596,8 +598,9 @@ func TestPolicyConditionsOnClient(t *testing.T) {
 	})
 }
 
-// The conditions of a policy can be about the prefix and the size of a listing. A read of a missing key fails with 404
-// only if the client may list the key. Otherwise it fails with 403, so that the client does not learn what is missing.
+// The conditions of a policy can be about the prefix and the size of a listing. A read of a missing
+// key fails with 404 only if the client may list the key. Otherwise it fails with 403, because the
+// client must not learn what is missing.
 func TestPolicyConditionsOnListing(t *testing.T) {
 	runPolicyTests(t, []policyTest{
 		{
@@ -915,9 +918,10 @@ func TestPolicyConditionsOnWrite(t *testing.T) {
 	})
 }
 
-// A request that writes needs the permission to read an object if its result depends on the object: the source of a
-// copy, or the entity tag in a condition. The owner has each permission that the policy does not deny. The other
-// account has only those that the policy allows.
+// If the result of a write depends on an object, the write also needs the permission to read that
+// object. Examples are the source of a copy and an entity tag in a condition. The owner has each
+// permission that the policy does not deny. The other account has only those that the policy
+// allows.
 func TestPolicyOfWriteThatReads(t *testing.T) {
 	runPolicyTests(t, []policyTest{
 		{
@@ -1039,7 +1043,8 @@ func TestPolicyJudgesSignatureAge(t *testing.T) {
 	const tenMinutes = `{"NumericGreaterThan":{"s3:signatureAge":"600000"}}`
 	require.NoError(t, s.setPolicy(policy2012(denyStatement("s3:*", inKeys, tenMinutes))))
 
-	// The URL and the form are valid for an hour, and the policy allows ten minutes.
+	// The URL and the form are valid for an hour, but the policy allows their signatures only for
+	// ten minutes.
 	signer := s3.NewPresignClient(s.Client, s3.WithPresignExpires(time.Hour))
 	presigned, err := signer.PresignGetObject(t.Context(), &s3.GetObjectInput{
 		Bucket: aws.String(bucket),
@@ -1076,7 +1081,8 @@ func TestPolicyJudgesSignatureAge(t *testing.T) {
 	}
 }
 
-// A policy's condition on the header X-Amz-Content-Sha256 does not apply to the query of a presigned URL.
+// A condition of a policy on the header X-Amz-Content-Sha256 does not apply to the same name in the
+// query of a presigned URL.
 func TestPolicyIgnoresHashInQuery(t *testing.T) {
 	s := startServer(t, s3server.Config{Credentials: twoAccounts})
 	s.put(t, "k", "content")
@@ -1182,7 +1188,8 @@ func TestPolicyJudgesTagsOfDocument(t *testing.T) {
 	// Without a policy, the other account may not change tags.
 	requireFailure(t, putTag(s.clientOf(otherKey), "x"), 403, "AccessDenied")
 
-	// With the policy, everybody may set any value but one, which even the owner may not set.
+	// With the policy, everybody may set any value except for one. Even the owner may not set that
+	// value.
 	require.NoError(t, s.setPolicy(policyOf(
 		allowStatement("s3:PutObjectTagging", inKeys, ""),
 		denyStatement("s3:PutObjectTagging", inKeys, `{"StringEquals":{"s3:RequestObjectTag/kind":"secret"}}`),
@@ -1232,7 +1239,7 @@ func TestPolicyJudgesLockOfDocument(t *testing.T) {
 	})
 	require.NoError(t, err)
 
-	// A short retention in governance mode is allowed, but no other one.
+	// A short retention in governance mode is allowed. Other retentions are not.
 	require.NoError(t, retain(types.ObjectLockRetentionModeGovernance, 9))
 	requireFailure(t, retain(types.ObjectLockRetentionModeGovernance, 20), 403, "AccessDenied")
 	requireFailure(t, retain(types.ObjectLockRetentionModeCompliance, 9), 403, "AccessDenied")
@@ -1314,8 +1321,8 @@ func TestPolicyOfRestrictedBucketIsNotPublic(t *testing.T) {
 	}
 }
 
-// The policy judges the headers of a multipart upload at CreateMultipartUpload, because the requests for its parts do
-// not have them. Each policy of the cases demands a header.
+// The policy judges the headers of a multipart upload at CreateMultipartUpload, because the
+// requests for its parts do not have these headers. The policy of each case demands a header.
 func TestPolicyJudgesUploadAtBegin(t *testing.T) {
 	tests := []struct{ name, statements string }{
 		{
@@ -1341,7 +1348,7 @@ func TestPolicyJudgesUploadAtBegin(t *testing.T) {
 			require.NoError(t, s.setPolicy(policyOf(tt.statements)))
 			other := s.clientOf(otherKey)
 
-			// An upload without the headers is refused at its begin.
+			// CreateMultipartUpload without the headers is refused.
 			_, err := other.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
 				Bucket: aws.String(bucket),
 				Key:    aws.String("k"),

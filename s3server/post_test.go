@@ -25,7 +25,7 @@ func (s *store) post(
 	return postNamed(t, s, url, fields, "photo.jpg", content)
 }
 
-// postNamed posts a form with fields and a file of a name.
+// postNamed posts a form with the fields and with a file of the given name.
 func postNamed(
 	t *testing.T, s *store, url string, fields map[string]string, filename, content string,
 ) (*http.Response, string) {
@@ -42,7 +42,8 @@ func postNamed(
 	return s.send(t, "POST", url, &body, http.Header{"Content-Type": {form.FormDataContentType()}})
 }
 
-// In a bucket whose requesters pay, a form of another account must agree to pay.
+// If the requester pays in a bucket, a form of another account must say that this account agrees to
+// pay.
 func TestFormOfOtherAccountPays(t *testing.T) {
 	s := startServer(t, s3server.Config{Credentials: twoAccounts})
 	_, err := s.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{
@@ -69,7 +70,7 @@ func TestFormOfOtherAccountPays(t *testing.T) {
 		return s.post(t, presigned.URL, presigned.Values, "hello")
 	}
 
-	// Without the field by which the account agrees, the form is refused.
+	// Without the field that says that the account agrees, the form is refused.
 	response, body := post(s.clientOf(otherKey), "")
 	require.Equal(t, 403, response.StatusCode, body)
 
@@ -273,7 +274,8 @@ func TestForm(t *testing.T) {
 			if tt.change != nil {
 				tt.change(fields)
 			}
-			// Names of fields ignore case, so a signature in lower case replaces the valid one.
+			// Names of fields ignore case, so a signature under the name in lower case replaces the
+			// valid one.
 			if _, isChanged := fields["x-amz-signature"]; isChanged {
 				delete(fields, "X-Amz-Signature")
 			}
@@ -364,7 +366,7 @@ func TestFormReplacesFilename(t *testing.T) {
 func TestFormKeyMustBeUTF8(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 
-	// Everybody may upload, so that the form needs no signature.
+	// Everybody may upload, so the form needs no signature.
 	_, err := s.DeletePublicAccessBlock(t.Context(), &s3.DeletePublicAccessBlockInput{
 		Bucket: aws.String(bucket),
 	})
@@ -376,7 +378,7 @@ func TestFormKeyMustBeUTF8(t *testing.T) {
 	})
 	require.NoError(t, err)
 
-	// The byte may come from the key, or from the name of the file.
+	// The byte that is not UTF-8 may come from the key, or from the name of the file.
 	const latin1 = "caf\xe9"
 	tests := []struct{ key, filename string }{
 		{key: latin1},

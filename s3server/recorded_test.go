@@ -122,8 +122,8 @@ var recordedCredentials = aws.Credentials{
 	SecretAccessKey: "secret key of the test",
 }
 
-// isRepeatable reports whether a request can have the same response again. It cannot if it is about
-// objects whose writes are not in the same file.
+// isRepeatable reports whether a repeated request can have the same response. This is impossible if
+// the request is about objects whose writes are not in the same file.
 func isRepeatable(x *recorded.Exchange, keys map[string]bool) bool {
 	if x.Response.Status >= http.StatusMultipleChoices || x.Request.Method == http.MethodDelete {
 		return true
@@ -148,8 +148,8 @@ func isRepeatable(x *recorded.Exchange, keys map[string]bool) bool {
 	return true
 }
 
-// sendRecorded sends a recorded request to the server, which gets its own tokens of listings in place of Amazon's.
-// The keys of tokens are those of Amazon.
+// sendRecorded sends a recorded request to the server. It replaces Amazon's tokens of listings by
+// the server's own tokens. The keys of the map tokens are those of Amazon.
 func sendRecorded(
 	t *testing.T, server http.Handler, x *recorded.Exchange, tokens map[string]string,
 ) *http.Response {
@@ -176,7 +176,7 @@ func sendRecorded(
 		request.Header.Set("Content-Type", x.Request.Type)
 	}
 
-	// It is signed again, because its date and its address are others.
+	// The request is signed again, because its date and its address have changed.
 	signer := v4.NewSigner(func(o *v4.SignerOptions) {
 		o.DisableURIPathEscaping = true
 	})
@@ -192,8 +192,9 @@ func sendRecorded(
 // unlike are the headers and elements whose values differ in every run.
 var unlike = strings.Fields("Date Server X-Amz-Id-2 X-Amz-Request-Id Last-Modified Content-Length RequestId HostId LastModified ID")
 
-// differences returns a sentence for each difference of got from the response of Amazon: in the status, a header, the
-// bytes of an object or an element of a document. It adds the server's tokens of listings to tokens, under Amazon's.
+// differences returns a sentence for each difference of got from Amazon's response. A difference
+// can be in the status, a header, the bytes of an object or an element of a document. The function
+// adds the server's tokens of listings to tokens, under Amazon's tokens.
 func differences(x *recorded.Exchange, got *http.Response, tokens map[string]string) []string {
 	var all []string
 	kind := fmt.Sprintf("%s, status %d", x.Kind, x.Response.Status)
@@ -201,7 +202,7 @@ func differences(x *recorded.Exchange, got *http.Response, tokens map[string]str
 		return []string{fmt.Sprintf("%s: the server sends %d", kind, got.StatusCode)}
 	}
 
-	// The headers are those of Amazon, except the ones that are unlike.
+	// The headers must be those of Amazon, except the ones in unlike.
 	for name := range x.Response.Header {
 		want := x.Response.Header.Get(name)
 		value := got.Header.Get(name)
@@ -235,7 +236,7 @@ func differences(x *recorded.Exchange, got *http.Response, tokens map[string]str
 		return all
 	}
 
-	// Another body is a document. The next recorded request may have a token of it.
+	// Any other body is a document. It may contain a token that the next recorded request sends.
 	want := elements(x.Response.Body)
 	gotElements := elements(body)
 	for _, name := range []string{"/ListBucketResult/NextContinuationToken", "/ListBucketResult/NextMarker"} {
@@ -244,7 +245,8 @@ func differences(x *recorded.Exchange, got *http.Response, tokens map[string]str
 		}
 	}
 
-	// The elements are those of Amazon. If their values are unlike, only their number is the same.
+	// The elements must be those of Amazon. If an element is in unlike, only the number of its
+	// values must be the same.
 	for name := range want {
 		isUnlike := slices.ContainsFunc(unlike, func(u string) bool { return strings.HasSuffix(name, "/"+u) })
 		if strings.HasSuffix(name, "Token") || isUnlike {

@@ -18,8 +18,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// sendSigned sends a request that the SDK would not send, with a valid signature: method,
-// path with query, headers and body.
+// sendSigned sends a request with a valid signature that the SDK would not send. Its arguments are
+// the method, the path with the query, the body and the headers.
 func (s *store) sendSigned(
 	t *testing.T, method, path, body string, header map[string]string,
 ) (*http.Response, string) {
@@ -43,8 +43,8 @@ func (s *store) sendSigned(
 	return response, readBody(t, response.Body)
 }
 
-// Error responses are like those of Amazon S3. They have no element Resource, and a response to HEAD has the media type
-// of the document.
+// Error responses are like those of Amazon S3. They have no element Resource. The response to HEAD
+// has no body, but the media type of the error's document.
 func TestErrorsAreAmazons(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	response, body := s.sendSigned(t, "GET", "/photos/missing", "", nil)
@@ -412,7 +412,8 @@ func TestRequestsRefused(t *testing.T) {
 	require.Equal(t, []string{"k"}, s.keys(t))
 }
 
-// Some settings of a bucket need no digest of the document, because s3cmd sends none and AWS accepts that.
+// The server accepts some settings of a bucket without a digest of the document. s3cmd sends none,
+// and AWS accepts that.
 func TestSettingsWithoutDigest(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	tests := []struct{ path, document string }{
@@ -432,8 +433,8 @@ func TestSettingsWithoutDigest(t *testing.T) {
 	}
 }
 
-// White space and comments may follow an XML document, as s3fs and "curl --data-binary @file" send it, but nothing
-// else.
+// White space and comments may follow an XML document, but nothing else. s3fs and "curl
+// --data-binary @file" send such text.
 func TestDocumentMayEndInWhitespace(t *testing.T) {
 	const document = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
 	tests := []struct {
@@ -513,7 +514,7 @@ func TestSettingsAreReturnedUnchanged(t *testing.T) {
 	})
 	requireFailure(t, err, 400, "InvalidBucketAclWithObjectOwnership")
 
-	// Settings that do not exist, or no longer, are errors.
+	// A read of settings fails if they were never set, or were deleted.
 	_, err = s.GetPublicAccessBlock(t.Context(), &s3.GetPublicAccessBlockInput{Bucket: aws.String(bucket)})
 	requireFailure(t, err, 404, "NoSuchPublicAccessBlockConfiguration")
 	_, err = s.DeleteBucketOwnershipControls(t.Context(), &s3.DeleteBucketOwnershipControlsInput{

@@ -54,7 +54,8 @@ func (d *directory) restart(t *testing.T, c s3server.Config) *directory {
 	return startInDirectory(t, d.path, c)
 }
 
-// A server that is restarted over a directory has the objects of the one before, with all their attributes.
+// A server that is restarted over a directory has all objects of the server before it, with all
+// their attributes.
 func TestDirectoryKeepsEverything(t *testing.T) {
 	d := startInDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
 	d.store.setOwnership(t, types.ObjectOwnershipObjectWriter)
@@ -168,7 +169,7 @@ func TestDirectoryKeepsUploads(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "0123456789last", d.store.get(t, "large"))
 
-	// After another restart, a repetition returns the same object.
+	// After another restart, a repeated completion returns the same object.
 	d = d.restart(t, s3server.Config{})
 	repeated, err := d.store.CompleteMultipartUpload(t.Context(), completion)
 	require.NoError(t, err)
@@ -273,7 +274,8 @@ func TestDirectoryHasFilesAsObjects(t *testing.T) {
 	require.Equal(t, "by hand", d.store.get(t, "copy.txt"))
 }
 
-// A directory that another program makes is a bucket. If the program removes it and makes it again, it is a new one.
+// A directory that another program makes is a bucket. If the program removes the directory and
+// makes it again, it is a new bucket.
 func TestDirectoryHasDirectoriesAsBuckets(t *testing.T) {
 	d := startInDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
 	directory := filepath.Join(d.path, "by-hand")
@@ -302,7 +304,8 @@ func TestDirectoryHasDirectoriesAsBuckets(t *testing.T) {
 	}
 }
 
-// listEscaped returns the keys of all objects as a listing with URL encoding has them, in pages of pageSize keys.
+// listEscaped returns the keys of all objects in the form that a listing with URL encoding has. It
+// reads pages of pageSize keys.
 func (s *store) listEscaped(t *testing.T, pageSize int32) (keys []string) {
 	t.Helper()
 	pages := s3.NewListObjectsV2Paginator(s.Client, &s3.ListObjectsV2Input{
@@ -359,8 +362,8 @@ func TestDirectoryKeepsAnyKey(t *testing.T) {
 	require.NoDirExists(t, filepath.Join(d.path, bucket))
 }
 
-// A server over a directory lists prefixes of keys whose file names are escaped. A file cannot have an empty path
-// element, one that ends with a dot, or one with a control character.
+// A server over a directory lists prefixes of keys whose file names are escaped. The path of a file
+// cannot have an empty element, one that ends with a dot, or one with a control character.
 func TestDirectoryListsPrefixesOfEscapedKeys(t *testing.T) {
 	d := startInDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
 	for _, key := range []string{"dir/", "dir/a", "dir//b", "dir//c", "dir./x", "dir.", "dir\x01/y"} {
@@ -403,7 +406,7 @@ func TestDirectoryListsPrefixesOfEscapedKeys(t *testing.T) {
 	}
 }
 
-// unescape returns a name of a listing with EncodingType url as it is.
+// unescape decodes a name of a listing with EncodingType url.
 func unescape(t *testing.T, text string) string {
 	t.Helper()
 	decoded, err := url.QueryUnescape(text)
@@ -411,8 +414,8 @@ func unescape(t *testing.T, text string) string {
 	return decoded
 }
 
-// A directory without the server's settings, such as a crash of CreateBucket leaves, is a bucket with the settings of
-// a new one.
+// A directory without the server's settings is a bucket with the settings of a new one. A crash
+// during CreateBucket can leave such a directory.
 func TestDirectoryHasSettingsOfNewBucket(t *testing.T) {
 	// Only a directory shows that the bucket exists.
 	path := t.TempDir()
@@ -434,7 +437,7 @@ func TestDirectoryHasSettingsOfNewBucket(t *testing.T) {
 			s3server.DefaultSecretKey, ""),
 	})
 
-	// Like a bucket that the server has just created, it has no block of public access.
+	// The bucket has no block of public access, like one that the server has just created.
 	for _, name := range []string{"created", bucket} {
 		_, err = client.GetPublicAccessBlock(t.Context(), &s3.GetPublicAccessBlockInput{Bucket: &name})
 		requireFailure(t, err, 404, "NoSuchPublicAccessBlockConfiguration")
@@ -492,10 +495,11 @@ func TestDirectoryListsPages(t *testing.T) {
 	wantBySlash := []string{"/", "...", "a .", "a/", "tab\t", "tab\tb", "z"}
 	require.ElementsMatch(t, wantBySlash, slices.Collect(d.store.listedOneByOne(t, "/")))
 
-	// No key has a bar yet, so each one is listed itself.
+	// No key contains a bar yet, so the listing has each key itself.
 	require.ElementsMatch(t, keys, slices.Collect(d.store.listedOneByOne(t, "|")))
 
-	// A delimiter other than the slash groups keys of different folders: here, as " x|" and "x|".
+	// A delimiter other than the slash can group keys of different folders. Here, the common
+	// prefixes are " x|" and "x|".
 	keysWithBar := []string{"x|a", "x|tab\t", "x|/", " x|a", " x|\t", "m"}
 	for _, key := range keysWithBar {
 		d.store.put(t, key, "")
@@ -505,7 +509,8 @@ func TestDirectoryListsPages(t *testing.T) {
 	}
 	require.Equal(t, wantByBar, slices.Collect(d.store.listedOneByOne(t, "|")))
 
-	// A client that removes each page before it asks for the next one sees all keys.
+	// A client can remove the keys of each page before it asks for the next page, and still sees
+	// all keys.
 	for _, key := range keysWithBar {
 		d.store.deleteObject(t, key)
 	}
@@ -521,7 +526,7 @@ func TestDirectoryListsPages(t *testing.T) {
 func TestDirectoryDropsOldUploads(t *testing.T) {
 	d := startInDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
 
-	// The SDK learns the time of the server, which the test moves, only if it may retry.
+	// The test moves the server's clock. The SDK learns the new time only if it may retry.
 	d.store.Client = d.store.client(func(o *s3.Options) {
 		o.RetryMaxAttempts = 3
 	})
@@ -560,8 +565,8 @@ func TestDirectoryDropsOldUploads(t *testing.T) {
 	d.store.uploadPart(t, "busy", busy, 2, "0123456789")
 }
 
-// If a server is killed after it has made the object, but before it has removed the upload's records, a repeated
-// completion has the same result.
+// A server can be killed after it has made the object, but before it has removed the upload's
+// records. A repeated completion then has the same result.
 func TestDirectoryRemembersInterruptedCompletion(t *testing.T) {
 	d := startInDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
 	upload := d.store.beginUpload(t, "large")

@@ -247,7 +247,8 @@ func TestSignatureV2SkewedClock(t *testing.T) {
 	// The fault sets the server's clock an hour ahead of the client's.
 	server.Inject(s3server.Fault{ClockSkew: time.Hour})
 
-	// A signature covers the method, the date (or, in a URL, the time at which it expires) and the path.
+	// A signature covers the method, the path, and the date. In a URL, the time at which the URL
+	// expires takes the place of the date.
 	sign := func(date string) string {
 		mac := hmac.New(sha1.New, []byte(manualKeys[0].SecretKey))
 		mac.Write([]byte("GET\n\n\n" + date + "\n/photos/k"))
@@ -290,8 +291,8 @@ func TestPresignedURLV2(t *testing.T) {
 	const (
 		host = "http://127.0.0.1:9000"
 
-		// These URLs are signed for a download, an upload with two headers of metadata, and a listing. They expire an
-		// hour after now.
+		// The URLs are signed for three requests: a download, an upload with two headers of
+		// metadata, and a listing. They expire an hour after now.
 		get  = "/photos/a%20b/%C3%A4%2B.txt?response-content-disposition=attachment%3B%20filename%3D%22x%22&AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Signature=lZanUnxM1FGlDmyXJeGJDZj8Ck0%3D&Expires=1767229200"
 		put  = "/photos/k?AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Signature=biFRMzzJT1O5CNHdw4NzlMfIn78%3D&content-type=text%2Fplain&x-amz-meta-a=1&x-amz-meta-a-b=2&Expires=1767229200"
 		list = "/photos?versions&prefix=x&encoding-type=url&AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Signature=DqxyWZMKJ%2F7JNcZ0SYv1WbEad9A%3D&Expires=1767229200"
@@ -490,7 +491,8 @@ func TestPolicyKnowsSignatureVersion(t *testing.T) {
 	require.Equal(t, 403, getV2())
 }
 
-// A lenient server accepts a form with the policy and the signature of version 2 that boto3 makes, if both are valid.
+// A lenient server accepts a form as boto3 makes it: with a policy and a signature of version 2.
+// Both must be valid.
 func TestFormV2(t *testing.T) {
 	// The policy is this document in Base64:
 	// {"expiration": "2026-11-21T13:45:59Z", "conditions": [{"bucket": "photos"}, {"key": "k"}]}
@@ -509,7 +511,7 @@ func TestFormV2(t *testing.T) {
 	response, _ := s.post(t, s.server.URL+"/"+bucket, fields(), "hello")
 	require.Equal(t, http.StatusNoContent, response.StatusCode)
 
-	// Another signature, or none, is refused.
+	// A wrong signature is refused, and so is a form without one.
 	badlySigned := fields()
 	badlySigned["signature"] = "AAAA" + badlySigned["signature"][4:]
 	response, body := s.post(t, s.server.URL+"/"+bucket, badlySigned, "hello")
@@ -522,7 +524,8 @@ func TestFormV2(t *testing.T) {
 	require.Equal(t, http.StatusBadRequest, response.StatusCode)
 	require.Contains(t, body, "InvalidArgument")
 
-	// A policy is refused if its names have another case or a condition has no field, even with a valid signature.
+	// Even with a valid signature, a policy is refused if the case of one of its names is wrong, or
+	// if a condition has no field.
 	for _, policy := range []string{
 		`{"EXPIRATION":"2026-11-21T13:45:59Z","conditions":[{"bucket":"photos"},{"key":"k"}]}`,
 		`{"expiration":"2026-11-21T13:45:59Z","CONDITIONS":[{"bucket":"photos"},{"key":"k"}]}`,

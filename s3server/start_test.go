@@ -37,7 +37,8 @@ func setEnv(t *testing.T, server *s3server.Server) {
 	}
 }
 
-// An SDK that has only the server's environment variables can use the server, and so can storage.Open.
+// An SDK needs nothing but the server's environment variables to use the server, and neither does
+// storage.Open.
 func TestStartEnvironment(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -84,7 +85,8 @@ func TestStartURLHasNoSecret(t *testing.T) {
 	require.NotContains(t, server.Address(bucket), server.Credentials().AccessKeyID)
 }
 
-// The server generates a certificate that is valid for its hosts, in a file that exists until the server is closed.
+// The server generates a certificate that is valid for its hosts. A file has this certificate until
+// the server is closed.
 func TestStartCertificateIsForHosts(t *testing.T) {
 	server := s3server.ForTest(t, s3server.Config{
 		TLS:     &tls.Config{},
@@ -112,8 +114,8 @@ func TestStartCertificateIsForHosts(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
-// Each connection gets a certificate for its own host that cannot sign others, because some clients refuse wildcards
-// and certificates of authorities.
+// Each connection gets a certificate for its own host, which is not that of an authority. Some
+// clients refuse wildcards and certificates of authorities.
 func TestStartCertificateForHostOfConnection(t *testing.T) {
 	server := s3server.ForTest(t, s3server.Config{
 		TLS:     &tls.Config{},
@@ -152,7 +154,7 @@ func TestStartCertificateForHostOfConnection(t *testing.T) {
 	require.Error(t, err)
 }
 
-// Start serves with the certificate of the config, and fails if the certificate is incomplete.
+// Start uses the certificate of the config, and fails if that is incomplete.
 func TestStartWithGivenCertificate(t *testing.T) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
@@ -204,7 +206,7 @@ func TestStartFailsIfPortIsTaken(t *testing.T) {
 	require.Contains(t, failed.message, "s3server: listen")
 }
 
-// A failedTest is a test that Fatalf does not end.
+// A failedTest is a test that continues after Fatalf.
 type failedTest struct{ message string }
 
 func (*failedTest) Helper()        {}
@@ -290,7 +292,7 @@ func TestShutdownWithCanceledContext(t *testing.T) {
 	cancel()
 	require.ErrorIs(t, s.server.Shutdown(canceled), context.Canceled)
 
-	// Let the client end, with whatever result.
+	// Let the client end. Its result does not matter.
 	require.NoError(t, reader.Close())
 	<-done
 }
@@ -327,7 +329,8 @@ func TestRecordOfNothing(t *testing.T) {
 	require.Equal(t, 1, server.Count("ListBuckets"))
 }
 
-// The handler records a request with a nil body, which a test may pass to it, and leaves the body nil.
+// A test may pass a request with a nil body to the handler. The handler records the request, and
+// leaves the body nil.
 func TestRecordOfRequestWithoutBody(t *testing.T) {
 	var entries []s3server.Entry
 	handler := s3server.New(s3server.Config{Log: func(e s3server.Entry) {

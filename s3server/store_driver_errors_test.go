@@ -21,7 +21,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// A failingService is far away. If err is not nil, requests for objects fail with it.
+// A failingService is a service that seems far away. If err is not nil, requests for objects fail
+// with err.
 type failingService struct {
 	driver.ServiceDriver
 	err         error
@@ -98,13 +99,15 @@ func (d *failingDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) er
 	return d.Driver.SetTags(ctx, r)
 }
 
-// If the store fails while the server checks a permission, the client gets a 503 and tries again, not AccessDenied.
+// If the store fails while the server checks a permission, the client gets a 503 instead of
+// AccessDenied, and tries again.
 func TestStoreFailureIsNoRefusal(t *testing.T) {
 	service := &failingService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{})}
 	s := startServer(t, s3server.Config{Service: service, Credentials: twoAccounts})
 	s.put(t, "k", "content")
 
-	// The server needs the attributes of the object to decide what another account may do, and the store fails.
+	// The server needs the attributes of the object to decide what another account may do. The
+	// store fails to return them.
 	service.headErr = storage.Unavailable
 
 	// Both requests have the header, but only GetObjectAttributes, the second one, uses it.
@@ -122,14 +125,15 @@ func TestStoreFailureIsNoRefusal(t *testing.T) {
 	}
 }
 
-// If PutObjectTagging finds the object removed by another client meanwhile, it fails with 503, after which the client
-// tries again.
+// If another client removes the object during PutObjectTagging, the request fails with 503, so that
+// its client tries again.
 func TestStoreChangeOfReplacedObjectFails(t *testing.T) {
 	service := &failingService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{})}
 	s := startServer(t, s3server.Config{Service: service})
 	s.put(t, "k", "content")
 
-	// The server still finds the object, but the store's change of the tags does not.
+	// The server still finds the object, but the store does not find it when the server changes the
+	// tags.
 	service.err = storage.ObjectNotFound
 	_, err := s.PutObjectTagging(t.Context(), &s3.PutObjectTaggingInput{
 		Bucket:  aws.String(bucket),
@@ -306,8 +310,9 @@ func TestStoreErrorsHaveCodes(t *testing.T) {
 	require.Equal(t, "content", s.get(t, "k"))
 }
 
-// If a server cannot remove the upload after a completion, a client may repeat the completion. This does not make the
-// object again, which may have been replaced or removed since.
+// If a server cannot remove the upload after a completion, a client may repeat the completion. The
+// repetition does not write the object again, because the object may have been replaced or removed
+// since.
 func TestCompleteIfUploadCannotBeRemoved(t *testing.T) {
 	tests := []struct {
 		name          string

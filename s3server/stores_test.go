@@ -40,13 +40,13 @@ func useStore(t *testing.T, c *s3server.Config) {
 	}
 }
 
-// noOrderOfIDs skips a test that memstore fails, because listings of memstore cannot continue after
-// a version that is gone.
+// noOrderOfIDs matches a test that memstore does not pass: its listings cannot continue after a
+// version that was removed.
 const noOrderOfIDs = "^TestListVersionsAfterMissingVersion$"
 
 // onGateways matches the tests that run on a gateway, which has fewer features. Entity tags are
-// those of its store, and objects that were uploaded in parts have no parts. Access lists of
-// objects, encryption and lifecycle rules are NotImplemented.
+// those of the gateway's store, and objects that were uploaded in parts have no parts. Access lists
+// of objects, encryption and lifecycle rules are NotImplemented.
 const onGateways = "^Test(Attributes(OfObject|OfVersion)|BodiesInChunks|Bucket(Conformance|EncryptionRefused|Missing|ShowsObjects|Tags)|" +
 	"CORS|Checksums$|ChecksumsOfParts|Complete|Conditions|Copy|CreateBucket$|CreateMultipartUpload|DefaultRetention|DeleteBucketOnly|DeleteObjects|" +
 	"FaultNamesFailures|Form$|GetObjectRanges|HostNamesBucket|LegalHold|LifecycleRulesRefused|List(Buckets|Objects|Parts|Uploads)|" +
@@ -113,8 +113,8 @@ func TestGatewayOverDistantService(t *testing.T) {
 	gatewaytest.Run(t, gateway{memstore.NewServiceDriver(memstore.ServiceConfig{})}, gatewaytest.Lacks{})
 }
 
-// A gateway hides what only stores on this machine have: private objects, metadata that is set at the end of a body,
-// and that the store is local.
+// A gateway hides what only stores on this machine have: private objects, and metadata that is set
+// at the end of a body. It also hides that the store is local.
 type gateway struct{ driver.ServiceDriver }
 
 func (g gateway) Driver(name string) (driver.Driver, error) {
@@ -122,8 +122,8 @@ func (g gateway) Driver(name string) (driver.Driver, error) {
 	return distant{d}, err
 }
 
-// A distant store describes itself as a store in the cloud, and lacks the features that clouds
-// usually do not have.
+// A distant store describes itself as a store in the cloud, and hides features that clouds usually
+// lack.
 type distant struct{ driver.Driver }
 
 // Describe hides three abilities: the driver is local, it can set metadata at the end of a body, and it can stream a

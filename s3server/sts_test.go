@@ -68,8 +68,8 @@ func allowPolicy(action, resource string) string {
 
 const inFolder = "arn:aws:s3:::photos/folder/*"
 
-// A session may do what the permissions of its caller and its session policy both permit. Without a policy, it may do
-// what its caller may do.
+// A session may do only what both its session policy and the permissions of its caller permit.
+// Without a session policy, it may do all that its caller may do.
 func TestSessionRights(t *testing.T) {
 	s := startServer(t, s3server.Config{Credentials: twoAccounts})
 	s.put(t, "folder/k", "content")
@@ -154,7 +154,8 @@ func TestSessionPolicyBindsEverywhere(t *testing.T) {
 	missing := aws.String("no-such-bucket")
 	client := sessionClient(s, newSession(t, s, ownerKey, allowPolicy("s3:PutObject", inFolder)))
 
-	// Tags, lists of buckets and new buckets need other permissions.
+	// Requests for tags, for the list of buckets and for a new bucket need permissions that the
+	// policy does not give.
 	tagged := putInput("folder/k", "x")
 	tagged.Tagging = aws.String("a=b")
 	_, err := client.PutObject(t.Context(), tagged)
@@ -396,8 +397,8 @@ func TestSessionAltered(t *testing.T) {
 	}
 }
 
-// A server accepts a session of another server if both have the same credential, because the session token contains
-// all that a server must know.
+// A server accepts a session that another server has made if both have the same credential. The
+// session token contains all that the server must know.
 func TestSessionWorksInEachServer(t *testing.T) {
 	const (
 		accepted = ""
@@ -569,7 +570,8 @@ func TestAssumeRoleRefuses(t *testing.T) {
 	})
 }
 
-// AssumeRole returns temporary credentials in AWS's form, which expire after the requested time.
+// AssumeRole returns temporary credentials in the form that AWS uses. They expire after the
+// requested time.
 func TestAssumeRoleResponse(t *testing.T) {
 	const duration = 15 * time.Minute
 	s := startServer(t, s3server.Config{})

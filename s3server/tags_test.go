@@ -38,7 +38,7 @@ func TestTags(t *testing.T) {
 	require.Equal(t, 200, response.StatusCode, body)
 	require.Equal(t, map[string]string{"a": "1", "b c": "é /", "empty": ""}, s.tags(t, "k"))
 
-	// A read counts the tags.
+	// The response to a read has the number of tags.
 	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{
 		Bucket: aws.String(bucket),
 		Key:    aws.String("k"),

@@ -216,14 +216,15 @@ func TestLocationHasSchemeAndStyleOfRequest(t *testing.T) {
 			s := tt.start(t, s3server.Config{Domains: []string{"localhost"}})
 			_, address, _ := strings.Cut(s.server.URL, "://")
 
-			// Connect to the server whatever the host in a URL is: photos.localhost may have no address.
+			// Connect to the server for every host in a URL, because a host such as
+			// photos.localhost may have no address.
 			s.http.Transport.(*http.Transport).DialContext = func(
 				ctx context.Context, network, _ string,
 			) (net.Conn, error) {
 				return (&net.Dialer{}).DialContext(ctx, network, address)
 			}
 
-			// The server has a port, which the Location must contain.
+			// The Location must contain the server's port.
 			hostAndPort := strings.Replace(address, "127.0.0.1", "localhost", 1)
 			want := strings.Replace(tt.wantLocation, "localhost", hostAndPort, 1)
 

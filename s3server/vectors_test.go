@@ -75,8 +75,8 @@ func TestSignatureInQueryAsDocumented(t *testing.T) {
 // documentedUpload is the URL of AWS's examples of uploads in chunks.
 const documentedUpload = "http://s3.amazonaws.com/examplebucket/chunkObject.txt"
 
-// signedChunks returns a body of 65 KiB of the letter a with the signature of each chunk. As in AWS's examples, the chunks
-// have 64 KiB, 1 KiB, and no bytes at the end.
+// signedChunks returns a body of 65 KiB of the letter a, with the signature of each chunk. As in
+// AWS's examples, the chunks have 64 KiB, 1 KiB and 0 bytes.
 func signedChunks(signatures ...string) string {
 	var b strings.Builder
 	for i, size := range []int{64 << 10, 1 << 10, 0} {
@@ -120,8 +120,8 @@ func TestSignatureOfChunksAsDocumented(t *testing.T) {
 	require.Equal(t, "SignatureDoesNotMatch", parseError(t, send(modified).Body.String()).Code)
 }
 
-// The server accepts the signature in AWS's documentation of a trailer, a header that follows the body, and refuses
-// another trailer.
+// A trailer is a header that follows the body. The server accepts the trailer's signature in AWS's
+// documentation, and refuses another trailer.
 func TestSignatureOfTrailerAsDocumented(t *testing.T) {
 	// The content is 65 KiB of the letter a, in three chunks with these signatures.
 	body := signedChunks(

@@ -64,7 +64,7 @@ func (s *store) getVersion(t *testing.T, key, version string) string {
 	return readBody(t, output.Body)
 }
 
-// markerOf returns the form in which versionIDs returns the id of a delete marker.
+// markerOf returns the id of a delete marker in the form that versionIDs uses.
 func markerOf(id string) string { return "!" + id }
 
 // versionIDs returns the ids of all versions and delete markers in the bucket, listed in pages of pageSize entries.
@@ -109,7 +109,7 @@ func TestVersionsAreKept(t *testing.T) {
 	}
 	require.Equal(t, []string{markerOf(marker), two, one, "null"}, s.versionIDs(t, 1), "newest first")
 
-	// The older versions can be read, but the marker and the key cannot.
+	// The older versions can be read. A read of the marker or of the key alone fails.
 	require.Equal(t, "one", s.getVersion(t, "k", one))
 	require.Equal(t, "two", s.getVersion(t, "k", two))
 	require.Equal(t, "before", s.getVersion(t, "k", "null"))
@@ -124,7 +124,7 @@ func TestVersionsAreKept(t *testing.T) {
 	_, err = s.CopyObject(t.Context(), copyInput("k", "copy"))
 	requireFailure(t, err, 404, "NoSuchKey")
 
-	// The removal of the newest version makes the one before it current.
+	// After the newest version is removed, the version before it is current.
 	require.True(t, *s.deleteVersion(t, "k", marker).DeleteMarker)
 	require.Equal(t, "two", s.get(t, "k"))
 	s.deleteVersion(t, "k", two)
@@ -166,7 +166,7 @@ func TestVersioningSuspended(t *testing.T) {
 	require.Equal(t, "null", s.putVersion(t, "k", "five"))
 	require.Equal(t, []string{"null", newer, oldest}, s.versionIDs(t, pageSize), "the older null version is gone")
 
-	// The removal of the null version makes the version before it current.
+	// After the null version is removed, the version before it is current.
 	s.deleteVersion(t, "k", "null")
 	require.Equal(t, "four", s.get(t, "k"))
 	s.deleteObject(t, "k")
@@ -302,7 +302,7 @@ func TestListVersionsCommonPrefixes(t *testing.T) {
 	require.Equal(t, 2, versions)
 }
 
-// The removal of the newest version makes a delete marker before it current.
+// After the newest version is removed, the delete marker before it is current.
 func TestDeleteVersionMakesMarkerCurrent(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	s.setVersioning(t, types.BucketVersioningStatusEnabled)
@@ -358,7 +358,7 @@ func TestDeleteObjectBesideWrites(t *testing.T) {
 
 	// writeAndRemove returns the IDs that the concurrent removals have returned.
 	for _, id := range writeAndRemove(t, s) {
-		// The response to the removal of a version says whether it was a delete marker.
+		// The response to the removal of a version says whether this version was a delete marker.
 		deleted, err := s.DeleteObject(t.Context(), &s3.DeleteObjectInput{
 			Bucket:    aws.String(bucket),
 			Key:       aws.String("k"),

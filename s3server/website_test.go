@@ -260,7 +260,7 @@ func TestWebsiteRedirectIsNotCopied(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// The copy has the location of its own request, or none.
+			// The copy has the redirect location that the copy's request names, or none.
 			input := copyInput("old", "copy")
 			input.WebsiteRedirectLocation = tt.location
 			_, err := s.CopyObject(t.Context(), input)
@@ -285,14 +285,14 @@ func TestWebsiteRedirectIsNotCopied(t *testing.T) {
 func TestWebsiteIsForEveryone(t *testing.T) {
 	s := startWebsite(t, "<IndexDocument><Suffix>index.html</Suffix></IndexDocument>", "index.html")
 
-	// Without the policy that lets everyone read, the page is denied.
+	// Without the policy that lets everyone read, the website refuses to serve the page.
 	_, err := s.DeleteBucketPolicy(t.Context(), &s3.DeleteBucketPolicyInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
 	response, body := s.visitWebsite(t, "GET", "/")
 	require.Equal(t, 403, response.StatusCode)
 	require.Contains(t, body, "<li>Code: AccessDenied</li>")
 
-	// Without its configuration, the bucket is no website.
+	// Without the website configuration, the bucket is no website.
 	_, err = s.DeleteBucketWebsite(t.Context(), &s3.DeleteBucketWebsiteInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
 	response, body = s.visitWebsite(t, "GET", "/")
