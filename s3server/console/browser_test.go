@@ -14,13 +14,13 @@ import (
 	"github.com/omnibucket/storage/s3server/console"
 )
 
-// hostile are keys that break a page which does not escape them. Any text can be a key.
+// hostile has keys that break a page that does not escape them. Any text can be a key.
 var hostile = []string{
 	"<img src=x onerror=document.title='run'>", "a\u202egpj.exe", "javascript:alert(1)",
 	"Größe & \"Form\" 'ä' ☕",
 }
 
-// The console works in a browser, also with keys that a careless page would take for HTML.
+// The console works in a browser, even with keys that a careless page would take for HTML.
 func TestConsoleInBrowser(t *testing.T) {
 	var requests console.Record
 	server := s3server.ForTest(t, s3server.Config{
@@ -38,7 +38,7 @@ func TestConsoleInBrowser(t *testing.T) {
 		require.NoError(t, err)
 	}
 
-	// One object has two versions. Another object is removed.
+	// One object has two versions. Another object was written and is removed.
 	for _, key := range append(hostile, "2026/june/lake.jpg", "2026/june/lake.jpg", "2026/july.jpg") {
 		upload(photos, key, strings.Repeat("x", 100*len(key)))
 	}

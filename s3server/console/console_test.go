@@ -58,8 +58,8 @@ func newFixture(t *testing.T, c s3server.Config) *fixture {
 	return f
 }
 
-// send makes a request with the credential and the header that scripts of the page send, changes it as the caller says,
-// and sends it.
+// send makes a request with the credential and with the header that scripts of the page send. The
+// caller can change the request before it is sent.
 func (f *fixture) send(method, target, body string, changes ...func(*http.Request)) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, "http://127.0.0.1:9001"+target, strings.NewReader(body))
 	r.SetBasicAuth("root", secret)
@@ -283,7 +283,8 @@ func TestConsoleViews(t *testing.T) {
 	require.Len(t, versions.Versions, 1)
 	require.True(t, versions.Versions[0].Current)
 
-	// A missing bucket is an error. The server has counted none of these requests.
+	// A listing of a missing bucket fails. The server has counted none of the requests of this
+	// test.
 	require.NotEqual(t, 200, f.visit("/api/list?bucket=none").Code)
 	require.Zero(t, f.server.Count(""))
 }
@@ -327,7 +328,7 @@ func TestConsoleListingPages(t *testing.T) {
 	require.Equal(t, wantPages, pages)
 }
 
-// fileOf returns the address of an object's bytes, as the page gets it.
+// fileOf returns the address at which the page can get an object's bytes.
 func (f *fixture) fileOf(t *testing.T, key string) string {
 	t.Helper()
 	var object struct{ Download string }
@@ -335,7 +336,8 @@ func (f *fixture) fileOf(t *testing.T, key string) string {
 	return "/" + object.Download
 }
 
-// If an object cannot be read to its end, the console aborts the download, so that no browser keeps an incomplete file.
+// If an object cannot be read to its end, the console aborts the download. A browser then does not
+// keep an incomplete file.
 func TestConsoleFileOfUnreadableObject(t *testing.T) {
 	// Each read has a wrong first byte, so it fails at its end, where the checksum is compared.
 	memory := memstore.NewServiceDriver(memstore.ServiceConfig{})
@@ -359,7 +361,8 @@ func TestConsoleFileOfUnreadableObject(t *testing.T) {
 	require.NoError(t, resp.Body.Close())
 }
 
-// The console serves an object's content as an attachment without its content type, so that no browser runs it.
+// The console serves an object's content as an attachment without its content type. A browser then
+// does not run the content.
 func TestConsoleFileRunsNowhere(t *testing.T) {
 	const (
 		key     = `a/page ".html`
@@ -391,7 +394,8 @@ func TestConsoleFileRunsNowhere(t *testing.T) {
 	})
 }
 
-// shownRequests returns the requests that the page shows, the latest first, and also the JSON text of all of them.
+// shownRequests returns the requests that the page shows, the latest first. It also returns the
+// JSON text of these requests.
 func (f *fixture) shownRequests(t *testing.T) (requests []map[string]any, text string) {
 	t.Helper()
 	w := f.visit("/api/x/requests")
@@ -506,7 +510,8 @@ func TestConsoleExplainsFormCondition(t *testing.T) {
 			})
 			require.NoError(t, err)
 
-			// Send the form with the condition, which does not hold or is malformed.
+			// Send a form whose policy has the condition. The condition does not hold or is
+			// malformed.
 			var body bytes.Buffer
 			form := multipart.NewWriter(&body)
 			for name, value := range presigned.Values {
@@ -521,7 +526,8 @@ func TestConsoleExplainsFormCondition(t *testing.T) {
 			w := httptest.NewRecorder()
 			f.server.ServeHTTP(w, req)
 
-			// The client sees the condition, and the console hides its value.
+			// The client's response names the condition. The console's message names it, too, but
+			// hides the value.
 			require.Contains(t, w.Body.String(), "Condition")
 			requests, text := f.shownRequests(t)
 			require.Contains(t, requests[0]["message"], "Condition")
@@ -530,8 +536,8 @@ func TestConsoleExplainsFormCondition(t *testing.T) {
 	}
 }
 
-// The console's record copies the method and the path of a request, because as substrings of the request's first line
-// they would keep that whole line in memory.
+// The console's record copies the method and the path of a request. Without copying, they would be
+// parts of the request's first line, and keep that whole line in memory.
 func TestRecordKeepsNoLineOfRequest(t *testing.T) {
 	const method, path = "GET", "/photos/a"
 	var record console.Record
@@ -548,8 +554,8 @@ func TestRecordKeepsNoLineOfRequest(t *testing.T) {
 		})
 	}
 
-	// The record may keep only copies of parts of the request line, so that the garbage collector can free the line
-	// itself.
+	// The record may keep only copies of parts of the request line. The garbage collector must be
+	// able to free the line itself.
 	addRequest()
 	runtime.GC()
 
@@ -559,7 +565,7 @@ func TestRecordKeepsNoLineOfRequest(t *testing.T) {
 		require.Fail(t, "the record keeps the line of the request in memory")
 	}
 
-	// The record itself must still be in use, or the test would prove nothing.
+	// The record itself must still be in use. Otherwise, the test would prove nothing.
 	runtime.KeepAlive(&record)
 }
 
@@ -582,7 +588,8 @@ func TestConsoleReadsNoBodyOfGet(t *testing.T) {
 	}
 }
 
-// An unreadBody is the body of a request to a target. The test fails if the body is read.
+// An unreadBody is the body of a request, whose target it knows. The test fails if the body is
+// read.
 type unreadBody struct {
 	t      *testing.T
 	target string
