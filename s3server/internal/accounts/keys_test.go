@@ -59,7 +59,7 @@ func TestFindKey(t *testing.T) {
 	}
 }
 
-// A canonical id is that of an account only if one of the credentials belongs to that account.
+// A canonical id belongs to an account only if one of the credentials belongs to that account.
 func TestAccountOfCanonicalID(t *testing.T) {
 	account, ok := keys.AccountOf(accounts.OwnerOf("222222222222").ID)
 	require.True(t, ok)

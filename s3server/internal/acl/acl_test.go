@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
-// known knows the accounts 1 and 2.
+// known returns the account of a canonical id. It knows only the accounts 1 and 2.
 func known(canonicalID string) (string, bool) {
 	for _, account := range []string{"1", "2"} {
 		if accounts.OwnerOf(account).ID == canonicalID {
@@ -21,8 +21,8 @@ func known(canonicalID string) (string, bool) {
 	return "", false
 }
 
-// OfHeader turns the headers of an ACL into permissions, or fails. The ACL is that of account 1 in a bucket of account
-// 2.
+// OfHeader turns the headers of an ACL into permissions, or fails. In this test, account 1 writes
+// the ACL in a bucket of account 2.
 func TestOfHeader(t *testing.T) {
 	const owner, bucketOwner = "1", "2"
 	second := accounts.OwnerOf(bucketOwner).ID

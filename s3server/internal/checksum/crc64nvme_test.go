@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The checksum CRC64NVME has the check value of the catalog of CRCs.
+// The CRC64NVME of the text "123456789" is the check value in the catalog of CRCs.
 func TestCRC64NVME(t *testing.T) {
 	checkValue := []byte{0xae, 0x8b, 0x14, 0x86, 0x0a, 0x79, 0x98, 0x88}
 

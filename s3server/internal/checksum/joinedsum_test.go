@@ -16,7 +16,7 @@ func TestJoinedChecksumIsThatOfTheWholeObject(t *testing.T) {
 			continue
 		}
 		t.Run(kind.Name, func(t *testing.T) {
-			// Hash each part by itself, and all of them together.
+			// Hash each part by itself. Also hash all parts together.
 			wholeHash := kind.make()
 			var parts []Part
 			for _, text := range texts {
@@ -39,7 +39,7 @@ func TestJoinedChecksumIsThatOfTheWholeObject(t *testing.T) {
 	}
 }
 
-// Two digests that Also has joined compute both checksums and share one MD5.
+// Also joins two digests. They compute both checksums, but share one MD5.
 func TestDigestAlsoSharesMD5(t *testing.T) {
 	const withSHA256 = true
 	d := NewDigest(ByName("CRC32"), withSHA256)
@@ -49,7 +49,7 @@ func TestDigestAlsoSharesMD5(t *testing.T) {
 		require.NoError(t, err)
 	}
 
-	// Each of the two has the same result as a digest of its own.
+	// Each of the two digests has the same result as a digest that is not joined.
 	for _, digest := range []*Digest{d, other} {
 		alone := NewDigest(digest.kind, !withSHA256)
 		_, err := alone.Write([]byte("hello, world"))

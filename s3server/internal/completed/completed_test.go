@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The server remembers the latest maxUploads completed uploads, so that it can repeat the responses to them. It forgets
-// the uploads to a bucket that is deleted.
+// The server remembers the latest maxUploads completed uploads, because it must be able to repeat
+// the responses. It forgets the uploads to a bucket that is deleted.
 func TestCompleteRemembersLatest(t *testing.T) {
 	f := New()
 	isRemembered := func(id int) bool {
@@ -18,7 +18,7 @@ func TestCompleteRemembersLatest(t *testing.T) {
 		return u != nil
 	}
 
-	// One upload too many makes the server forget the oldest one.
+	// With more than maxUploads uploads, the server forgets the oldest one.
 	for id := range maxUploads + 1 {
 		f.Add(strconv.Itoa(id), &Upload{Bucket: "photos", Key: "k"})
 	}

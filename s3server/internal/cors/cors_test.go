@@ -31,7 +31,7 @@ func decode(document string) (*cors.Configuration, error) {
 // rule returns a rule with some elements.
 func rule(content string) string { return "<CORSRule>" + content + "</CORSRule>" }
 
-// A configuration that AWS would refuse is refused when it is decoded, or by Check.
+// A configuration that AWS would refuse is refused either by the decoder or by Check.
 func TestConfigurationRefused(t *testing.T) {
 	tests := []struct {
 		name     string
@@ -66,7 +66,7 @@ func TestConfigurationRefused(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// The decoder refuses some of the documents, and Check the others.
+			// The decoder refuses some of the documents. Check refuses the others.
 			c, err := decode(tt.document)
 			if err == nil {
 				err = c.Check()
@@ -134,7 +134,7 @@ func TestRulesMatch(t *testing.T) {
 	}
 }
 
-// The response to a request of a page has the headers that its CORS rule demands.
+// The response to a page's request has the headers that its CORS rule demands.
 func TestRuleHeaders(t *testing.T) {
 	const origin = "https://a.example" // of the page
 	tests := []struct {
@@ -169,7 +169,7 @@ func TestRuleHeaders(t *testing.T) {
 			header := http.Header{}
 			mustDecode(t, rule(tt.rule)).Rules[0].Write(header, origin)
 
-			// Vary is the same for each rule.
+			// The header Vary is the same for each rule.
 			tt.wantHeader["Vary"] = []string{"Origin, Access-Control-Request-Headers, Access-Control-Request-Method"}
 			require.Equal(t, tt.wantHeader, header)
 		})

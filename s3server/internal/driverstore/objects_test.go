@@ -16,8 +16,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
-// The store keeps each field of an object and of an upload. The test fails if somebody adds a field of an object that
-// it does not set.
+// The store keeps each field of an object and of an upload. If somebody adds a field of an object,
+// this test fails until the test sets the field.
 func TestObjectKeepsEachField(t *testing.T) {
 	ctx := t.Context()
 	s := newPhotosStore(t)
@@ -114,7 +114,8 @@ func TestObjectKeepsEachField(t *testing.T) {
 	require.Equal(t, want, got)
 }
 
-// requireSameUpload requires that an upload that was read is the one that was begun, except for what the driver sets.
+// requireSameUpload requires that an upload is read as it was begun. The fields that the driver
+// sets do not count.
 func requireSameUpload(t *testing.T, begun, read *state.Upload) {
 	t.Helper()
 	want, got := *begun, *read
@@ -140,10 +141,10 @@ func newPhotosStore(t *testing.T) *Store {
 	return s
 }
 
-// teeReader returns a body whose bytes go to a digest, too.
+// teeReader returns a body that also writes its bytes to a digest.
 func teeReader(text string, d *checksum.Digest) *teed { return &teed{strings.NewReader(text), d} }
 
-// A teed text is read into a digest.
+// A teed is a text whose bytes also go to a digest when it is read.
 type teed struct {
 	from *strings.Reader
 	to   *checksum.Digest

@@ -17,7 +17,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// A waitingReader ends when all readers that the test has added to barrier are read.
+// A waitingReader waits in its first Read until the test's other readers are read, too. The test
+// has added the number of readers to barrier.
 type waitingReader struct {
 	barrier  *sync.WaitGroup
 	hasBegun bool
@@ -40,7 +41,7 @@ func TestPutPartOfSlowClients(t *testing.T) {
 	upload, err := s.Upload(t.Context(), "photos", "k", upload.ID)
 	require.NoError(t, err)
 
-	// Each part waits for all others, so the test would not end if one blocked another.
+	// Each part waits for all others. The test would not end if one part blocked another.
 	const clients = 200
 	var barrier, wg sync.WaitGroup
 	barrier.Add(clients)
@@ -61,8 +62,8 @@ func TestPutPartOfSlowClients(t *testing.T) {
 	}
 }
 
-// pairedRemovals is a service whose removals of records of parts wait until there are as many as the test has added to
-// barrier.
+// pairedRemovals is a service that removes several records of parts at the same time. Each removal
+// waits until as many have begun as the test has added to barrier.
 type pairedRemovals struct {
 	driver.ServiceDriver
 	barrier *sync.WaitGroup
@@ -88,7 +89,8 @@ func (d pairedDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error
 
 // The store removes the records of several parts at the same time.
 func TestRecordsOfPartsAreRemovedAtOnce(t *testing.T) {
-	// Each removal waits for the others, so the test would not end if there was one at a time.
+	// Each removal waits for the others. The test would not end if the store removed one record at
+	// a time.
 	var barrier sync.WaitGroup
 	barrier.Add(maxPartRecords)
 	s := New(Config{
@@ -121,7 +123,8 @@ func TestRecordsOfPartsAreRemovedAtOnce(t *testing.T) {
 	require.Error(t, err)
 }
 
-// stagingService is a service far away whose drivers take parts in order only.
+// stagingService is a service that seems remote. Its drivers take the parts of an upload in order
+// only.
 type stagingService struct{ driver.ServiceDriver }
 
 func (s stagingService) Driver(name string) (driver.Driver, error) {
@@ -131,7 +134,8 @@ func (s stagingService) Driver(name string) (driver.Driver, error) {
 
 type stagingDriver struct{ driver.Driver }
 
-// Describe says that the driver is remote and takes parts in order only, so that the store stages them.
+// Describe says that the driver is remote and takes parts in order only. The store therefore stages
+// the parts.
 func (d stagingDriver) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Local = false
@@ -139,8 +143,8 @@ func (d stagingDriver) Describe() driver.Description {
 	return desc
 }
 
-// SweepUploads keeps an upload whose parts are staged. The driver does not list such an upload, because it begins there
-// only when it is completed.
+// SweepUploads keeps an upload whose parts are staged. The driver does not list such an upload,
+// because the store begins it at the driver only to complete it.
 func TestSweepLeavesStagedUploads(t *testing.T) {
 	// The driver is remote and takes parts in order only, so the store stages the parts.
 	s := New(Config{
@@ -162,7 +166,8 @@ func TestSweepLeavesStagedUploads(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// withoutRecords is a service whose place for private objects, and so for records, was removed.
+// withoutRecords is a service whose place for private objects was removed. The records were in that
+// place.
 type withoutRecords struct{ driver.ServiceDriver }
 
 // PrivateDriver implements [driver.PrivateDriver].
@@ -170,7 +175,8 @@ func (withoutRecords) PrivateDriver(context.Context, string, bool) (driver.Drive
 	return nil, storage.BucketNotFound
 }
 
-// If another process has removed the records of an upload, its completion fails with NoSuchUpload.
+// If another process has removed the records of an upload, the completion of the upload fails with
+// NoSuchUpload.
 func TestCompletionWithoutRecords(t *testing.T) {
 	service := withoutRecords{newMemoryService()}
 	_, err := service.CreateBucket(t.Context(), &driver.BucketRequest{Name: "photos"})
@@ -179,7 +185,7 @@ func TestCompletionWithoutRecords(t *testing.T) {
 	b, _, err := s.bucketOf(t.Context(), "photos")
 	require.NoError(t, err)
 
-	// Complete an upload with staged parts, whose records the service does not have.
+	// Complete an upload with staged parts. The service does not have the records of the upload.
 	u := &state.Upload{ID: "1", Bucket: "photos", Key: "k"}
 	u.Object.Data = &uploadRecord{Staged: true}
 

@@ -143,7 +143,7 @@ func (r *records) putRaw(t *testing.T, name, content string, p storage.Propertie
 	require.NoError(t, err)
 }
 
-// copyRecords copies all records, as a program does that copies a bucket.
+// copyRecords copies all records, like a program that copies a bucket.
 func copyRecords(t *testing.T, src, dst *records) {
 	t.Helper()
 	for _, name := range src.names(t) {
@@ -159,7 +159,8 @@ func copyRecords(t *testing.T, src, dst *records) {
 	}
 }
 
-// Records that were copied to another bucket with its objects have no effect there.
+// If records are copied to another bucket together with its objects, they have no effect in that
+// bucket.
 func TestRecordsOfCopiedBucket(t *testing.T) {
 	for _, tt := range recordCases {
 		t.Run(tt.name, func(t *testing.T) {
@@ -188,7 +189,7 @@ func TestRecordsOfCopiedBucket(t *testing.T) {
 			s.SweepUploads(t.Context())
 			require.Equal(t, copied, archive.names(t), "a sweep does not remove the copied records")
 
-			// The upload itself continues.
+			// The original upload continues.
 			parts, _, err := s.Parts(t.Context(), upload, 0, 10)
 			require.NoError(t, err)
 			require.Len(t, parts, 1)
@@ -203,7 +204,7 @@ func TestRecordsOfCopiedBucket(t *testing.T) {
 func TestSweepRemovesOnlyRecords(t *testing.T) {
 	const isVersioned = false // the bucket keeps no versions
 
-	// These objects have names as the records of parts have.
+	// The names of these objects are like those of records of parts.
 	otherObjects := []struct{ name, content string }{
 		{name: "parts/x/notes.txt", content: "notes"},
 		{name: "parts/x/00001", content: `{"Number":1}`},
@@ -215,17 +216,19 @@ func TestSweepRemovesOnlyRecords(t *testing.T) {
 			s := newStore(t, tt.newService(t), "photos", "other")
 			r := recordsOf(t, s, "photos")
 
-			// A server was killed after it had removed the record of an upload, and before those of its parts.
+			// A server was killed after it had removed the record of an upload, but before it
+			// removed the records of the upload's parts.
 			ended := beginUpload(t, s, "photos")
 			require.NoError(t, r.removeAll(t.Context(), uploadName(ended.ID), isVersioned))
 			require.Contains(t, r.names(t), partRecordName(ended.ID, 1))
 
-			// Another program copied the record of a part from another bucket, but not that of its upload.
+			// Another program copied the record of a part from another bucket, but did not copy the
+			// record of the part's upload.
 			foreign := beginUpload(t, s, "other")
 			copyRecords(t, recordsOf(t, s, "other"), r)
 			require.NoError(t, r.removeAll(t.Context(), uploadName(foreign.ID), isVersioned))
 
-			// It also stored objects of its own.
+			// The other program also stored objects of its own.
 			for _, object := range otherObjects {
 				r.putRaw(t, object.name, object.content, storage.Properties{})
 			}
@@ -279,8 +282,8 @@ func TestDeleteBucketWithMoreThanRecords(t *testing.T) {
 	}
 }
 
-// A vanishing driver removes each record of a part after it was listed, and before it is read, as another request that
-// ends the upload does.
+// A vanishing driver removes each record of a part after the record was listed, and before it is
+// read. Another request that ends the upload would do the same.
 type vanishing struct{ driver.Driver }
 
 func (d vanishing) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
@@ -292,7 +295,8 @@ func (d vanishing) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attr
 	return d.Driver.Get(ctx, r)
 }
 
-// DeleteBucket does not take a record that is removed at the same time for an object of another program.
+// DeleteBucket does not mistake a record for an object of another program if the record is removed
+// at the same time.
 func TestDeleteBucketWhileAnUploadEnds(t *testing.T) {
 	memory := newMemoryService()
 	upload := beginUpload(t, newStore(t, onlyObjects{memory}, "photos"), "photos")
@@ -303,7 +307,8 @@ func TestDeleteBucketWhileAnUploadEnds(t *testing.T) {
 	require.NoError(t, s.DeleteBucket(t.Context(), "photos"))
 }
 
-// The copy of a bucket keeps its settings, but not its lifecycle rules, which must not remove objects of the copy.
+// The copy of a bucket keeps its settings, except for the lifecycle rules. These must not remove
+// objects of the copy.
 func TestRulesOfCopiedBucketRemoveNothing(t *testing.T) {
 	for _, tt := range recordCases {
 		if tt.stages {
@@ -336,7 +341,7 @@ func TestRulesOfCopiedBucketRemoveNothing(t *testing.T) {
 	}
 }
 
-// withoutParts is a driver for records. Its listing does not show the records of parts yet.
+// withoutParts is a driver for records whose listing does not show the records of parts yet.
 type withoutParts struct{ driver.Driver }
 
 func (d withoutParts) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {

@@ -18,8 +18,9 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// asFirstForm rewrites the records of uploads as the first version of the server stored them, without the field
-// Place. It requires that they have all fields of golden records from that version.
+// asFirstForm rewrites the records of uploads in the form of the server's first version, which
+// lacks the field Place. It requires that they have all fields of the golden records from that
+// version.
 func (r *records) asFirstForm(t *testing.T) {
 	t.Helper()
 	golden := map[string]map[string]any{}
@@ -55,7 +56,8 @@ func (r *records) asFirstForm(t *testing.T) {
 func TestRecordsOfTheFirstFormAreContinued(t *testing.T) {
 	for _, tt := range recordCases {
 		if tt.stages {
-			// It is unknown whether the records were copied, so the upload starts over.
+			// If parts are staged, it is unknown whether the records were copied, so the upload
+			// starts over.
 			continue
 		}
 		t.Run(tt.name, func(t *testing.T) {
@@ -107,8 +109,9 @@ func TestCopiedRecordsOfTheFirstFormMeanNothing(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// The records that this code writes have the fields of the newest golden file. Other fields are a new stored form:
-// number it in docs/maintainers/stored-forms.md, and let this test write its golden file to OMNIBUCKET_STORED_FORMS.
+// The records that this code writes have the fields of the newest golden file. If they have other
+// fields, these are a new stored form. Number the new form in docs/maintainers/stored-forms.md, and
+// let this test write its golden file to OMNIBUCKET_STORED_FORMS.
 func TestRecordsHaveGoldenFile(t *testing.T) {
 	s := newStore(t, onlyObjects{newMemoryService()}, "photos")
 	beginUpload(t, s, "photos")
@@ -124,7 +127,7 @@ func TestRecordsHaveGoldenFile(t *testing.T) {
 		forms[kind] = record
 	}
 
-	// A maintainer writes a new golden file in this way.
+	// A maintainer sets the variable to write a new golden file.
 	if path := os.Getenv("OMNIBUCKET_STORED_FORMS"); path != "" {
 		text, err := json.MarshalIndent(forms, "", "\t")
 		require.NoError(t, err)

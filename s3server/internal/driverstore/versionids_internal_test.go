@@ -8,8 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Each version has exactly one ID, because a request could otherwise evade a policy that denies it. An ID of the driver
-// is encoded if S3 does not permit its characters, or if it begins with "e.". The encoded ID begins with "e.".
+// Each version has exactly one ID. With a second ID, a request could evade a policy that denies the
+// first. An ID of the driver is encoded if S3 does not permit its characters, or if it begins with
+// "e.". The encoded ID begins with "e.".
 func TestVersionHasOneID(t *testing.T) {
 	const plain = "18eb2995cc829525-3b9fb6" // an id that clients see as it is
 	b := &driverBucket{}
@@ -22,10 +23,11 @@ func TestVersionHasOneID(t *testing.T) {
 		require.Equal(t, versionID, b.shownVersion(decodeVersion(versionID), anyTime))
 	}
 
-	// The encoded form of a plain id is not the same version.
+	// The encoded form of an ID that needs no encoding does not name the same version.
 	encoded := encodedVersion + base64.RawURLEncoding.EncodeToString([]byte(plain))
 	require.NotEqual(t, plain, decodeVersion(encoded))
 
-	// The last bits of Base64, which a lenient decoder ignores, belong to the id.
+	// The last bits of the Base64 text also belong to the ID, although a lenient decoder ignores
+	// them.
 	require.NotEqual(t, decodeVersion("e.Pz8"), decodeVersion("e.Pz9"))
 }

@@ -24,8 +24,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// expectedNames returns the names that a listing must show after pos: keys in byte order, and each common prefix once,
-// with a bar at its end.
+// expectedNames returns the names that a listing must show after pos, in byte order. The names are
+// keys and common prefixes. Each common prefix comes once, with a bar at its end.
 func expectedNames(keys []string, l state.Listing, pos state.Position) (names []string) {
 	for _, key := range keys {
 		isAfter := key > pos.Key && !(pos.Prefix && strings.HasPrefix(key, pos.Key))
@@ -106,8 +106,8 @@ func (s *listedStore) versionsPage(
 	return names, next, more, err
 }
 
-// requireListing lists in pages, from a position on, and compares the result with the names that the definition of a
-// listing gives.
+// requireListing lists keys in pages after startAfter. It compares the result with the names that a
+// listing must have by definition.
 func (s *listedStore) requireListing(t *testing.T, l state.Listing, startAfter string) {
 	t.Helper()
 	want := expectedNames(s.keys, l, state.Position{Key: startAfter})
@@ -158,7 +158,8 @@ func (c *countedLists) List(ctx context.Context, r *driver.ListRequest) (*storag
 	return c.Driver.List(ctx, r)
 }
 
-// The store asks the driver for no more entries than a page needs, because each may cost time.
+// The store asks the driver for no more entries than a page needs, because each entry may cost
+// time.
 func TestListFullPage(t *testing.T) {
 	const versioned = false
 	var keys []string
@@ -175,7 +176,8 @@ func TestListFullPage(t *testing.T) {
 		max        int
 		wantLimits []int // of the driver's listings
 	}{
-		// The page of the driver has one name more, which shows that there is another page.
+		// The driver's page has one name more than the store's page. This name shows that another
+		// page follows.
 		{name: "small page", max: 1, wantLimits: []int{2}},
 		{name: "page of the driver", max: largest - 1, wantLimits: []int{largest}},
 		// The second listing asks for a few more names than are needed.
@@ -232,7 +234,8 @@ func TestDeleteReadsObjectOnlyForEvent(t *testing.T) {
 	remove("a")
 	require.Zero(t, counted.heads)
 
-	// With notifications, the removal reports whether the object existed. The first removal has left only "b".
+	// With notifications, the removal reports whether the object existed. After the first removal
+	// above, only "b" exists.
 	require.NoError(t, s.store.ChangeBucket(t.Context(), "bucket", func(b *state.Bucket) error {
 		b.Notification = &notification.Configuration{}
 		return nil
@@ -305,8 +308,8 @@ func (s plainService) Driver(name string) (driver.Driver, error) {
 	return plainVersions{d}, err
 }
 
-// plainVersions is a driver of another author on this machine. Its ListVersions accepts only the requests that package
-// engine sends.
+// plainVersions stands for a driver on this machine that another author wrote. Its ListVersions
+// accepts only the requests that package engine sends.
 type plainVersions struct{ driver.Driver }
 
 func (d plainVersions) Describe() driver.Description {
@@ -315,7 +318,8 @@ func (d plainVersions) Describe() driver.Description {
 	return desc
 }
 
-// ListVersions refuses a delimiter and a start, which only this library's own stores support.
+// ListVersions refuses a delimiter and a start, because only this library's own stores support
+// them.
 func (d plainVersions) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
 	if r.Delimiter != "" || r.StartAfter != "" {
 		return nil, storage.Internal
@@ -396,7 +400,8 @@ func TestListHostileKeysInByteOrder(t *testing.T) {
 	}
 }
 
-// onlyService hides the method PrivateDriver of its service, so that the store keeps its records among the objects.
+// onlyService hides the method PrivateDriver of its service. The store therefore keeps its records
+// among the objects.
 type onlyService struct{ driver.ServiceDriver }
 
 // requireListings requires correct listings with all delimiters, with pages of several sizes, and with random prefixes.
@@ -433,8 +438,8 @@ func (s *listedStore) requireListings(t *testing.T, random *rand.Rand, versioned
 	}
 }
 
-// A listing of the driver starts only after a possible key, because MinIO refuses other starts. The start ends before
-// the first segment of one or two dots, and before the first invalid character.
+// A listing of the driver starts only after a possible key, because MinIO refuses other starts. The
+// start is cut before the first segment of one or two dots, and before the first invalid character.
 func TestListStartsAfterPossibleKey(t *testing.T) {
 	tests := []struct{ key, want string }{
 		{key: "a/b.", want: "a/b."},

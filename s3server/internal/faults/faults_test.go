@@ -9,8 +9,9 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/faults"
 )
 
-// A fault applies to the requests that its trigger selects: by operation, bucket and key, by their number, and by their
-// rate. At any moment, a tenth of the requests of one second, but at least one, are within the rate.
+// A fault applies to the requests that its trigger selects by operation, bucket, key, number and
+// rate. At any moment, a tenth of the requests of one second, but at least one, are within the
+// rate.
 func TestTriggerMatches(t *testing.T) {
 	tests := []struct {
 		name        string

@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
-// encoded returns a policy as a form contains it: in base64.
+// encoded returns a policy in base64, as a form contains it.
 func encoded(document string) string { return base64.StdEncoding.EncodeToString([]byte(document)) }
 
 // withConditions returns a policy with a list of conditions, in base64.
@@ -45,11 +45,11 @@ func TestParseRefuses(t *testing.T) {
 // The fields of a form must meet the conditions of its policy. Each field needs a condition, except for some, such as
 // policy and x-ignore-me.
 func TestPolicyConditions(t *testing.T) {
-	// The form has these fields.
+	// The form of each case has these fields.
 	names := []string{"key", "content-type", "policy", "x-ignore-me"}
 	fields := map[string]string{"key": "user/a", "content-type": "image/png"}
 
-	// The form meets these conditions, which follow that of the case.
+	// The form meets these conditions. The policy has them after the condition of the case.
 	const others = `,["starts-with","$content-type",""],{"bucket":"photos"}`
 	tests := []struct {
 		name        string
@@ -158,7 +158,8 @@ func TestPolicyTypeMayBeList(t *testing.T) {
 			p, err := formpolicy.Parse(withConditions(conditions))
 			require.NoError(t, err)
 
-			// A comma in another field than Content-Type does not separate values. The key "a,b" meets its condition.
+			// Only in Content-Type does a comma separate values. The key "a,b" is one value, and
+			// meets its condition.
 			names := []string{"content-type", "key"}
 			fields := map[string]string{"content-type": tt.contentType, "key": "a,b"}
 			_, err = p.Check(names, fields, "photos", formpolicy.Sizes{Max: 100})

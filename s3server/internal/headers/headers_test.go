@@ -15,7 +15,7 @@ import (
 
 var written = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// header returns headers whose names and values alternate.
+// header returns headers. Its arguments are names, each followed by its value.
 func header(pairs ...string) http.Header {
 	h := http.Header{}
 	for i := 0; i < len(pairs); i += 2 {
@@ -24,7 +24,7 @@ func header(pairs ...string) http.Header {
 	return h
 }
 
-// requireCode requires an error with a code, or none if that is "".
+// requireCode requires an error with the given code, or no error if the code is "".
 func requireCode(t *testing.T, code string, err error) {
 	t.Helper()
 	if code == "" {
@@ -34,8 +34,8 @@ func requireCode(t *testing.T, code string, err error) {
 	require.True(t, s3error.Is(err, code), err)
 }
 
-// The conditional headers of a read decide whether it succeeds. The object has the entity tag "a" and was modified when
-// it was written.
+// The conditional headers of a read decide whether it succeeds. The object has the entity tag "a",
+// and was last modified at the time written.
 func TestReadConditions(t *testing.T) {
 	hourBefore := written.Add(-time.Hour).Format(http.TimeFormat)
 	hourAfter := written.Add(time.Hour).Format(http.TimeFormat)
@@ -268,7 +268,8 @@ func TestLockOfHeaders(t *testing.T) {
 func TestProperties(t *testing.T) {
 	const maxMetadata = 100
 
-	// Metadata is encoded as RFC 2047 demands, aws-chunked is not a coding of the object, and unknown headers are ignored.
+	// Metadata is encoded as RFC 2047 demands. The coding aws-chunked is not one of the object, and
+	// unknown headers are ignored.
 	p, err := headers.Properties(header(
 		"X-Amz-Meta-Name", "ü",
 		"Content-Encoding", "aws-chunked, gzip",

@@ -32,7 +32,7 @@ func TestLockIsHeldOnce(t *testing.T) {
 	require.Empty(t, locks.all)
 }
 
-// The lock of one name does not block other names, or this test would not end.
+// The lock of one name does not block other names. Otherwise, this test would not end.
 func TestLockOfOtherName(t *testing.T) {
 	var locks Locks
 	for _, name := range []string{"a", "b"} {

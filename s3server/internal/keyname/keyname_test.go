@@ -49,10 +49,12 @@ func TestUnescapeRefuses(t *testing.T) {
 	}
 }
 
-// Over a provider, the name of an object is its key as far as the provider permits, so that other tools find it. A
-// segment of the key that the provider does not permit is escaped, and begins with "!%".
+// Over a provider, the name of an object is its key as far as the provider permits. Other tools
+// then find the object under its key. A segment of the key that the provider does not permit is
+// escaped, and begins with "!%".
 func TestEscapeOfGateway(t *testing.T) {
-	// Each Naming says which unusual segments of a key the provider permits. Slash is for an empty first segment.
+	// Each Naming says which unusual segments of a key the provider permits. The field Slash is
+	// about an empty first segment.
 	s3 := Naming{Empty: true, Slash: true, Others: true}
 	minio := Naming{Empty: true, Others: true}
 	azure := Naming{Empty: true, Slash: true}
@@ -73,7 +75,7 @@ func TestEscapeOfGateway(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(strconv.Quote(tt.key), func(t *testing.T) {
-			// Each key has the wanted name, and the name leads back to the key.
+			// Each key has the wanted name, and the name can be converted back to the key.
 			require.Equal(t, tt.wantS3, s3.Escape(tt.key))
 			requireKey(t, tt.key, s3, tt.wantS3)
 
@@ -85,7 +87,7 @@ func TestEscapeOfGateway(t *testing.T) {
 		})
 	}
 
-	// No key has this name, in which nothing follows the mark.
+	// This name belongs to no key, because nothing follows the mark "!%".
 	_, ok := s3.Unescape("dir/!%", false)
 	require.False(t, ok)
 }
@@ -98,7 +100,7 @@ func requireKey(t *testing.T, key string, n Naming, name string) {
 	require.Equal(t, key, got)
 }
 
-// FuzzEscapeKey requires that each key has a file name that leads back to it.
+// FuzzEscapeKey requires that each key has a file name that can be converted back to the key.
 func FuzzEscapeKey(f *testing.F) {
 	for _, seed := range []string{"a/b", "dir/", "a//b", "!%", "\x00", "..", "a.", "\xff"} {
 		f.Add(seed)

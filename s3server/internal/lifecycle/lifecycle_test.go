@@ -194,12 +194,14 @@ func TestRulesRefused(t *testing.T) {
 
 var written = time.Date(2026, 3, 1, 15, 0, 0, 0, time.UTC)
 
-// at returns a clock some time after the objects were written. Its days begin at midnight, as those of AWS do.
+// at returns a clock that shows the time d after the objects were written. The clock's days begin
+// at midnight, as those of AWS do.
 func at(d time.Duration) lifecycle.Clock {
 	return lifecycle.Clock{Now: written.Add(d), Day: lifecycle.FullDay}
 }
 
-// The filter of a rule selects objects by prefix, tags and size. The rule expires only these.
+// The filter of a rule selects objects by prefix, tags and size. The rule expires only the selected
+// objects.
 func TestRuleFilters(t *testing.T) {
 	const one, two = "<Tag><Key>a</Key><Value>1</Value></Tag>", "<Tag><Key>b</Key><Value>2</Value></Tag>"
 	versions := map[string]lifecycle.Version{

@@ -26,7 +26,8 @@ func textBody(text string, size int64) *state.Body {
 	return b
 }
 
-// The store in memory keeps a long body in pieces if its size is announced, and counts the bytes that it holds.
+// The store in memory keeps a long body in pieces if the body's size is announced. It counts the
+// bytes that it holds.
 func TestBlobOfLongBodyIsInPieces(t *testing.T) {
 	tests := []struct {
 		name       string
@@ -55,7 +56,8 @@ func TestBlobOfLongBodyIsInPieces(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			b := &blobs{bytes: ledger{limit: tt.limit}}
 
-			// The text has as many bytes as the sender sends.
+			// The text has the number of bytes that the sender sends, which may differ from the
+			// announced one.
 			text := strings.Repeat("0123456789abcdef", int(tt.sent/16)+1)[:tt.sent]
 			src := textBody(text, tt.announced)
 
@@ -70,7 +72,7 @@ func TestBlobOfLongBodyIsInPieces(t *testing.T) {
 			require.Len(t, pieces, tt.wantPieces)
 			require.Equal(t, tt.sent, b.bytes.used)
 
-			// The pieces have the whole text.
+			// Together, the pieces have the whole text.
 			var got strings.Builder
 			require.NoError(t, writeTo(&got, pieces))
 			require.True(t, got.String() == text)
@@ -107,7 +109,8 @@ func TestBlobReleaseFreesMemory(t *testing.T) {
 	require.NoError(t, err)
 	require.Greater(t, inUse(), before+size/2)
 
-	// After the release, few of them are in use. Until KeepAlive, the caller has the pieces.
+	// After the release, few of these bytes are in use, although the caller still has the pieces
+	// until KeepAlive.
 	b.release(pieces)
 	require.Less(t, inUse(), before+size/4)
 	runtime.KeepAlive(pieces)

@@ -36,7 +36,7 @@ func TestLedgerBoundsEntriesWithoutBytes(t *testing.T) {
 	ctx := context.Background()
 	long := strings.Repeat("x", 1000)
 
-	// Each function adds an entry without bytes, or several ones.
+	// Each function adds one or several entries without bytes.
 	addEntry := map[string]func(s *Store) error{
 		"empty objects": func(s *Store) error {
 			_, _, err := s.Put(ctx, &state.Write{Bucket: "photos", Key: rand.Text()}, emptyBody())
@@ -107,7 +107,7 @@ func TestLedgerBoundsEntriesWithoutBytes(t *testing.T) {
 	}
 }
 
-// After everything was removed, the ledger, which counts the memory of entries, counts none.
+// The ledger counts the memory of entries. After everything was removed, it counts none.
 func TestLedgerIsEmptyAtEnd(t *testing.T) {
 	const unlimited = 0
 	ctx := context.Background()
@@ -125,7 +125,8 @@ func TestLedgerIsEmptyAtEnd(t *testing.T) {
 	_, _, err := s.Change(ctx, state.VersionName{Bucket: "photos", Key: "a"}, addTag)
 	require.NoError(t, err)
 
-	// Of three uploads, complete one, abort one, and let one end with the bucket.
+	// There are three uploads: complete the first, abort the second, and let the third end with the
+	// bucket.
 	completed := beginWithPart(t, s)
 	parts, _, err := s.Parts(ctx, completed, 0, 10)
 	require.NoError(t, err)
@@ -138,7 +139,7 @@ func TestLedgerIsEmptyAtEnd(t *testing.T) {
 	require.NoError(t, s.Abort(ctx, beginWithPart(t, s)))
 	beginWithPart(t, s)
 
-	// Copy an object. Find holds the bytes of its source until Release.
+	// Copy an object. Find keeps the bytes of the copy's source until Release.
 	source, _, err := s.Find(ctx, state.VersionName{Bucket: "photos", Key: "a"})
 	require.NoError(t, err)
 	_, _, err = s.Copy(ctx, &state.Write{Bucket: "photos", Key: "c", Object: source.Object}, source)

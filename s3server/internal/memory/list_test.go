@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// listAll returns what a listing shows, all pages together.
+// listAll returns what all pages of a listing show together.
 func listAll(t *testing.T, s *Store, l state.Listing) (all []string) {
 	t.Helper()
 	var pos state.Position
@@ -31,7 +31,7 @@ func listAll(t *testing.T, s *Store, l state.Listing) (all []string) {
 	return all
 }
 
-// listAllVersions is like listAll, but for versions and delete markers.
+// listAllVersions does the same as listAll, but for versions and delete markers.
 func listAllVersions(t *testing.T, s *Store, l state.Listing) (all []string) {
 	t.Helper()
 	var pos state.VersionPosition
@@ -66,8 +66,8 @@ func expected(l state.Listing, keys []string) (names []string) {
 	return names
 }
 
-// newStoreOfRandomKeys returns a store after random writes and removals, its present keys in order, and the IDs of all
-// versions and delete markers of each key, oldest first.
+// newStoreOfRandomKeys returns a store after random writes and removals. It also returns the
+// present keys in order, and the IDs of all versions and delete markers of each key, oldest first.
 func newStoreOfRandomKeys(t *testing.T, random *rand.Rand) (s *Store, present []string, versions map[string][]string) {
 	t.Helper()
 	s = newStore(t, 0)
@@ -76,7 +76,7 @@ func newStoreOfRandomKeys(t *testing.T, random *rand.Rand) (s *Store, present []
 		return nil
 	}))
 
-	// One of three operations is a removal, which makes a delete marker.
+	// On average, every third operation is a removal, which makes a delete marker.
 	isPresent := map[string]bool{}
 	versions = map[string][]string{}
 	for range 40 {
@@ -104,7 +104,8 @@ func newStoreOfRandomKeys(t *testing.T, random *rand.Rand) (s *Store, present []
 	return s, present, versions
 }
 
-// randomKey returns a key of one to five characters, of which some are delimiters of the test.
+// randomKey returns a key of one to five characters. Some of the characters are delimiters of the
+// test.
 func randomKey(random *rand.Rand) string {
 	key := make([]byte, 1+random.IntN(5))
 	for i := range key {
@@ -113,7 +114,7 @@ func randomKey(random *rand.Rand) string {
 	return string(key)
 }
 
-// listings returns all combinations of prefixes, delimiters and sizes of a page.
+// listings returns all combinations of prefixes, delimiters and page sizes.
 func listings(prefixes, delimiters []string, sizes []int) (all []state.Listing) {
 	for _, prefix := range prefixes {
 		for _, delimiter := range delimiters {

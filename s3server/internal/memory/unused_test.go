@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// The store releases the blobs of objects and parts that are replaced, refused, removed or aborted, as its count of
-// bytes shows.
+// The store releases the blobs of objects and parts that are replaced, refused, removed or aborted.
+// Its count of bytes shows this.
 func TestBlobsUnusedAreReleased(t *testing.T) {
 	ctx := t.Context()
 	s := newStore(t, 0)
@@ -91,7 +91,7 @@ func TestBlobsUnusedAreReleased(t *testing.T) {
 	require.NoError(t, err)
 	requireHeld("the first part")
 
-	// An abort releases the parts, and a removal the object.
+	// An abort releases the parts of its upload. A removal releases the object.
 	aborted := beginUpload()
 	putPart(aborted, 1, "part of the aborted upload")
 	require.NoError(t, s.Abort(ctx, aborted))

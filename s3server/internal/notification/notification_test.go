@@ -18,7 +18,7 @@ func topic(content string) string {
 	return "<TopicConfiguration>" + content + "</TopicConfiguration>"
 }
 
-// filteredTopic returns a configuration of a topic with these rules in its filter.
+// filteredTopic returns a configuration of a topic whose filter has these rules.
 func filteredTopic(rules string) string {
 	return topic(arn + event + "<Filter><S3Key>" + rules + "</S3Key></Filter>")
 }

@@ -14,7 +14,7 @@ import (
 func TestActionOfEachOperation(t *testing.T) {
 	names := []string{"CopyObject", "UploadPartCopy", "ListObjects", "ListObjectsV2"}
 	for _, o := range operations {
-		// No policy of a bucket or session is about STS.
+		// AssumeRole belongs to STS. No policy of a bucket or session is about STS.
 		if o.name != "AssumeRole" {
 			names = append(names, o.name)
 		}

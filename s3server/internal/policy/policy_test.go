@@ -195,7 +195,8 @@ func TestParseRefuses(t *testing.T) {
 			statements: denyStatement("s3:GetObject", inBucket, ""),
 			wantCode:   "MalformedPolicy",
 		},
-		// An example is https://github.com/aws-amplify/docs/issues/7799.
+		// The documentation of AWS Amplify had such a policy:
+		// https://github.com/aws-amplify/docs/issues/7799.
 		{
 			name:       "two actions, of which one is on buckets",
 			statements: strings.Replace(allowGet, `"s3:GetObject"`, `["s3:GetObject","s3:ListBucket"]`, 1),
@@ -246,8 +247,8 @@ func TestParseRefusesDocuments(t *testing.T) {
 	}
 }
 
-// A policy is public by AWS's definition: it has a statement for everyone (the principal "*") whose conditions do not
-// limit who that is.
+// By AWS's definition, a policy is public if it has a statement for everyone (the principal "*")
+// and the conditions of this statement do not limit the callers.
 func TestPublicIsAWSsRule(t *testing.T) {
 	tests := []struct {
 		name       string
@@ -422,7 +423,7 @@ func TestJudgeReportsBoth(t *testing.T) {
 	require.True(t, allowed)
 	require.True(t, denied)
 
-	// Neither applies to a write with the header.
+	// If a write has the header, neither the Allow nor the Deny applies to it.
 	put := getRequest()
 	put.Action = "s3:PutObject"
 	allowed, denied = p.Evaluate(put)
@@ -430,7 +431,8 @@ func TestJudgeReportsBoth(t *testing.T) {
 	require.False(t, denied)
 }
 
-// The condition key s3:signatureAge is the age of a request's signature in milliseconds, or 0 for version 2.
+// The condition key s3:signatureAge is the age of a request's signature in milliseconds. It is 0
+// for signatures of version 2.
 func TestConditionOfSignatureAge(t *testing.T) {
 	// The signature of version 4 is a minute old.
 	now := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
@@ -475,7 +477,8 @@ func TestConditionOfSignatureAge(t *testing.T) {
 	}
 }
 
-// Every action that has a counterpart for versions is an action on objects, and so is the counterpart.
+// Some actions have a counterpart for versions. These actions and their counterparts are all
+// actions on objects.
 func TestActionsOfVersions(t *testing.T) {
 	for action, versionAction := range policy.VersionActions {
 		require.True(t, policy.OnObjects(action), action)

@@ -18,7 +18,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/website"
 )
 
-// Each setting of a bucket survives encoding as JSON, because it would otherwise be lost at a restart.
+// Each setting of a bucket survives encoding as JSON. Otherwise, it would be lost at a restart.
 func TestBucketStoresEachSetting(t *testing.T) {
 	b := newBucketWithEachSetting(t)
 	fields := reflect.ValueOf(b.Settings)
@@ -41,7 +41,8 @@ func TestBucketStoresEachSetting(t *testing.T) {
 	require.Contains(t, string(copied.Policy.Text()), `"arn:aws:s3:::elsewhere/*"`)
 }
 
-// newBucketWithEachSetting returns the bucket "photos", none of whose settings has its zero value.
+// newBucketWithEachSetting returns the bucket "photos". Each of its settings differs from the zero
+// value.
 func newBucketWithEachSetting(t *testing.T) *Bucket {
 	t.Helper()
 	parse := func(document string, v any) {

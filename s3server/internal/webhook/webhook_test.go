@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A webhook attempts to send an event three times, and then counts it as lost. After a lost event, it attempts only
-// once, until an event arrives.
+// A webhook attempts to send an event three times. It then counts the event as lost, and attempts
+// each later event only once until one arrives.
 func TestWebhookRetries(t *testing.T) {
 	tests := []struct {
 		name          string
@@ -23,7 +23,7 @@ func TestWebhookRetries(t *testing.T) {
 	}{
 		{name: "it never fails", events: 2, wantRequests: 2},
 		{name: "it fails twice", failures: 2, events: 2, wantRequests: 4},
-		// Three attempts for the first event, and one for each later event.
+		// The webhook makes three attempts for the first event, and one for each later event.
 		{name: "it fails three times", failures: 3, events: 2, wantRequests: 4, wantLost: 1},
 		{name: "it stays down", failures: 100, events: 3, wantRequests: 5, wantLost: 3, wantDownAtEnd: true},
 		{name: "it fails four times", failures: 4, events: 3, wantRequests: 5, wantLost: 2},
@@ -52,7 +52,7 @@ func TestWebhookRetries(t *testing.T) {
 	}
 }
 
-// If a webhook responds with a redirect, the event is lost and the redirect is not followed.
+// If the receiver responds with a redirect, the webhook does not follow it, and the event is lost.
 func TestWebhookIsNotRedirected(t *testing.T) {
 	followed := 0
 	target := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
@@ -75,7 +75,7 @@ func TestWebhookIsNotRedirected(t *testing.T) {
 	}
 }
 
-// Events beyond the length of the queue are lost, and so are those that still wait when a flush fails.
+// Events are lost if the queue is full. Events that still wait when a flush fails are lost, too.
 func TestWebhookQueueIsBounded(t *testing.T) {
 	const excess = 5
 	w := New("http://127.0.0.1:1")

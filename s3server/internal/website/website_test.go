@@ -13,7 +13,7 @@ import (
 
 const index = "<IndexDocument><Suffix>index.html</Suffix></IndexDocument>"
 
-// withRule returns the content of a configuration with one routing rule.
+// withRule returns the content of a configuration that has one routing rule.
 func withRule(rule string) string {
 	return index + "<RoutingRules><RoutingRule>" + rule + "</RoutingRule></RoutingRules>"
 }
@@ -32,7 +32,7 @@ func decode(document string) (*website.Configuration, error) {
 	return c, xmldoc.Parse([]byte("<WebsiteConfiguration>"+document+"</WebsiteConfiguration>"), c)
 }
 
-// A configuration that AWS would refuse is refused when it is decoded, or by Check.
+// A configuration that AWS would refuse is refused either by the decoder or by Check.
 func TestConfigurationRefused(t *testing.T) {
 	tests := []struct {
 		name     string

@@ -36,7 +36,8 @@ func TestMatchEscapedWildcards(t *testing.T) {
 	}
 }
 
-// In a pattern, "*" matches any number of characters, and "?" matches one, however many bytes it has.
+// In a pattern, "*" matches any number of characters. "?" matches one character, however many bytes
+// that has.
 func TestMatchPatterns(t *testing.T) {
 	tests := []struct {
 		pattern     string

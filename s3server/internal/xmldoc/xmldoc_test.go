@@ -26,7 +26,8 @@ type document struct {
 
 // Parse refuses documents that are malformed, or that have unknown or repeated elements.
 func TestParseDocuments(t *testing.T) {
-	// A document may have the elements Name, Size, Id, CRC32, SHA1 and Free, and any number of Part, which has Number.
+	// A document may have the elements Name, Size, Id, CRC32, SHA1 and Free. It may also have any
+	// number of elements Part, each of which has a Number.
 	tests := []struct {
 		name        string
 		content     string
@@ -74,7 +75,7 @@ func TestParseDocuments(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// A refused document fails with MalformedXML, and with nothing else.
+			// A refused document fails with MalformedXML, and with no other error.
 			err := xmldoc.Parse([]byte("<Document>"+tt.content+"</Document>"), &document{})
 			require.Equal(t, tt.wantRefused, s3error.Is(err, "MalformedXML"), err)
 			require.Equal(t, tt.wantRefused, err != nil)
