@@ -109,7 +109,7 @@ func TestVersionsAreKept(t *testing.T) {
 	}
 	require.Equal(t, []string{markerOf(marker), two, one, "null"}, s.versionIDs(t, 1), "newest first")
 
-	// The older versions can be read. A read of the marker or of the key alone fails.
+	// The older versions can be read. The marker and the key without a version cannot.
 	require.Equal(t, "one", s.getVersion(t, "k", one))
 	require.Equal(t, "two", s.getVersion(t, "k", two))
 	require.Equal(t, "before", s.getVersion(t, "k", "null"))
