@@ -409,7 +409,7 @@ func TestFaultPatternsAndCounts(t *testing.T) {
 	}
 }
 
-// The function that Inject returns removes only that fault.
+// The function that Inject returns removes only the fault of that call.
 func TestFaultUndo(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	undo := s.server.Inject(s3server.Fail("PutObject", "SlowDown"))

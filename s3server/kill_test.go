@@ -166,7 +166,7 @@ func (w *killWriter) beginUpload(t *testing.T, k *killable) {
 // requireNothingLost requires that nothing that was acknowledged is lost. It completes the upload of the acknowledged
 // parts, if there are any.
 func (w *killWriter) requireNothingLost(t *testing.T, k *killable) {
-	// The object is the last acknowledged write or a later attempt, and it is not torn.
+	// The object has the complete content of the last acknowledged write or of a later attempt.
 	if w.attempted > 0 {
 		output, err := k.GetObject(t.Context(), &s3.GetObjectInput{
 			Bucket: aws.String(bucket),

@@ -267,7 +267,8 @@ func TestLifecycleRemovesNothingIfListingLags(t *testing.T) {
 	}
 }
 
-// Lifecycle rules do not archive an object that only an outdated listing still selects.
+// If only an outdated listing still has the object as the rule selects it, lifecycle rules do not
+// archive the object.
 func TestLifecycleArchivesNothingIfListingLags(t *testing.T) {
 	tests := []struct {
 		name        string

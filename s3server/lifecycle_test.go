@@ -369,8 +369,8 @@ func TestLifecycleSweepEndsWithRules(t *testing.T) {
 				return
 			}
 
-			// The sweep has removed a, and b comes next. Delete the rules now. The server's clock must match that of
-			// the client, or the server would refuse the request.
+			// The sweep has removed a, and b comes next. Delete the rules now. The server's clock
+			// must match that of the client. Otherwise, the server would refuse the request.
 			s.clock.move(-2 * time.Hour)
 			defer s.clock.move(2 * time.Hour)
 			_, err := s.DeleteBucketLifecycle(context.WithoutCancel(t.Context()), &s3.DeleteBucketLifecycleInput{

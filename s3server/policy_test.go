@@ -708,8 +708,8 @@ func TestPolicyConditionsOnListing(t *testing.T) {
 // The conditions of a policy can be about the tags of the object that is read, and about the tags that a write sets.
 // They cannot be about the tags of an object that is overwritten or removed.
 func TestPolicyConditionsOnTags(t *testing.T) {
-	// Only the object "tagged" has the tag kind=public. Requests of nobody, and of otherKey, which is a key of another
-	// account, need an Allow.
+	// Only the object "tagged" has the tag kind=public. Requests of nobody need an Allow, and so do
+	// those of otherKey, because that is a key of another account.
 	runPolicyTests(t, []policyTest{
 		{
 			name: "read of an object with the tag",
@@ -1036,7 +1036,8 @@ func TestPolicyOfWriteThatReads(t *testing.T) {
 	})
 }
 
-// A policy can refuse an old signature of a URL or a form that has not expired yet.
+// A policy can refuse an old signature of a URL or a form, even if the URL or the form has not
+// expired yet.
 func TestPolicyJudgesSignatureAge(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	s.put(t, "k", "content")
@@ -1257,7 +1258,8 @@ func TestPolicyJudgesBatchByKey(t *testing.T) {
 		s.put(t, key, "content")
 	}
 
-	// The policy permits the removal of objects in one folder, but not of named versions.
+	// The policy permits the removal of objects in the folder "a", but only if the request names no
+	// version.
 	mayDeleteInA := policyOf(allowStatement("s3:DeleteObject", `"arn:aws:s3:::photos/a/*"`, ""))
 	require.NoError(t, s.setPolicy(mayDeleteInA))
 	output, err := s.clientOf(otherKey).DeleteObjects(t.Context(), &s3.DeleteObjectsInput{

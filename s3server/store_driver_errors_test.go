@@ -463,7 +463,8 @@ func TestStoreCannotReadCompletedObject(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// An overwritingService replaces an object before each of the first reads of one of its versions.
+// An overwritingService replaces an object just before one of its versions is read. It does so for
+// the number of reads in overwrites.
 type overwritingService struct {
 	driver.ServiceDriver
 	overwrites int
@@ -479,7 +480,8 @@ type overwritingDriver struct {
 	service *overwritingService
 }
 
-// Get of a version first replaces the object and removes the version, as long as the service has overwrites left.
+// Get first replaces the object and removes the requested version, as long as the service has
+// overwrites left.
 func (d *overwritingDriver) Get(
 	ctx context.Context, r *driver.GetRequest,
 ) (*storage.Attrs, io.ReadCloser, error) {
@@ -502,7 +504,8 @@ func (d *overwritingDriver) Get(
 	return d.Driver.Get(ctx, r)
 }
 
-// If the null version is replaced while GetObject looks for it, GetObject returns the new one.
+// If the null version is replaced while GetObject looks for it, GetObject returns the new null
+// version.
 func TestVersionNullReplacedIsFound(t *testing.T) {
 	service := &overwritingService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{})}
 	s := startServer(t, s3server.Config{Service: service})

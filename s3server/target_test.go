@@ -228,7 +228,7 @@ func TestLocationHasSchemeAndStyleOfRequest(t *testing.T) {
 			hostAndPort := strings.Replace(address, "127.0.0.1", "localhost", 1)
 			want := strings.Replace(tt.wantLocation, "localhost", hostAndPort, 1)
 
-			// Send the requests to localhost, by host or by path.
+			// Send the requests to localhost, with the bucket's name in the host or in the path.
 			client := s.client(func(o *s3.Options) {
 				o.UsePathStyle = !tt.inHost
 				o.BaseEndpoint = aws.String(strings.Replace(s.server.URL, "127.0.0.1", "localhost", 1))

@@ -22,7 +22,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// A recordCase is a service with one of the places where a store can have its records.
+// A recordCase is a service that has the records of a store in one of the possible places.
 type recordCase struct {
 	name       string
 	newService func(*testing.T) driver.ServiceDriver

@@ -212,7 +212,7 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-// Restore takes what an earlier server has stored, though Parse refuses it now.
+// Restore takes a policy that an earlier server has stored, although Parse refuses this policy now.
 func TestRestoreTakesActionsOfOtherResources(t *testing.T) {
 	_, err := policy.Restore(policyOf(denyStatement("s3:ListBucket", inKeys, "")), "photos")
 	require.NoError(t, err)

@@ -37,7 +37,7 @@ func TestGarbageIsCollectedLessOftenOverStore(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// SetGCPercent returns the percentage that the other tests need.
+			// SetGCPercent returns the former percentage. The other tests need it again.
 			percentOfTests := debug.SetGCPercent(oldPercent)
 			defer debug.SetGCPercent(percentOfTests)
 

@@ -86,12 +86,12 @@ func TestCheckHealth(t *testing.T) {
 	otherServer := httptest.NewServer(http.NotFoundHandler())
 	defer otherServer.Close()
 
-	// The address may have a path, and the certificate need not be trusted.
+	// CheckHealth accepts an address with a path, and a certificate that is not trusted.
 	require.NoError(t, CheckHealth(t.Context(), server.url))
 	require.NoError(t, CheckHealth(t.Context(), server.url+"/minio/health/live"))
 	require.NoError(t, CheckHealth(t.Context(), secure.url))
 
-	// Another server, or HTTP in place of HTTPS, is not healthy.
+	// CheckHealth fails for a server of another kind, and for HTTP in place of HTTPS.
 	require.ErrorContains(t, CheckHealth(t.Context(), otherServer.URL), "404")
 	insecureURL := strings.Replace(secure.url, "https", "http", 1)
 	require.ErrorContains(t, CheckHealth(t.Context(), insecureURL), "400")

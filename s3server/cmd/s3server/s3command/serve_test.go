@@ -49,7 +49,8 @@ func TestServePrintsWhatClientNeeds(t *testing.T) {
 	require.Contains(t, body, "<Code>AccessDenied</Code>")
 }
 
-// A bucket's notifications reach the webhook also if their ARN has the form of MinIO's.
+// The notifications of a bucket reach the webhook even if the ARN in their configuration has
+// MinIO's form.
 func TestServeMinIOWebhook(t *testing.T) {
 	received := make(chan string, 10)
 	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
