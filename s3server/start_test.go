@@ -37,8 +37,8 @@ func setEnv(t *testing.T, server *s3server.Server) {
 	}
 }
 
-// An SDK needs nothing but the server's environment variables to use the server, and neither does
-// storage.Open.
+// An SDK can use the server with only the server's environment variables, and storage.Open can,
+// too.
 func TestStartEnvironment(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -85,8 +85,8 @@ func TestStartURLHasNoSecret(t *testing.T) {
 	require.NotContains(t, server.Address(bucket), server.Credentials().AccessKeyID)
 }
 
-// The server generates a certificate that is valid for its hosts. A file has this certificate until
-// the server is closed.
+// The server generates a certificate that is valid for its hosts. A file with the certificate
+// exists until the server is closed.
 func TestStartCertificateIsForHosts(t *testing.T) {
 	server := s3server.ForTest(t, s3server.Config{
 		TLS:     &tls.Config{},
@@ -114,7 +114,7 @@ func TestStartCertificateIsForHosts(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
-// Each connection gets a certificate for its own host, which is not that of an authority. Some
+// Each connection gets a certificate for its own host. The certificate cannot sign others. Some
 // clients refuse wildcards and certificates of authorities.
 func TestStartCertificateForHostOfConnection(t *testing.T) {
 	server := s3server.ForTest(t, s3server.Config{

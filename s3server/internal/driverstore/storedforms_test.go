@@ -18,9 +18,9 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// asFirstForm rewrites the records of uploads in the form of the server's first version, which
-// lacks the field Place. It requires that they have all fields of the golden records from that
-// version.
+// asFirstForm rewrites the records of uploads in the form of the server's first version. This form
+// lacks the field Place. asFirstForm requires that the records have all fields of the golden
+// records from that version.
 func (r *records) asFirstForm(t *testing.T) {
 	t.Helper()
 	golden := map[string]map[string]any{}
