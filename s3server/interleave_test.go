@@ -199,8 +199,8 @@ func TestExploredServer(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// The scene uses a service in memory, which lacks no feature. It therefore runs only on
-			// the first kind of store.
+			// The scene uses a service in memory. This service has all features, so the scene runs
+			// only on the first kind of store.
 			c := explored.Config()
 			c.Weaknesses = interleave.Weaknesses()[:1]
 			interleave.Run(t, c, func(s *interleave.Scene) {

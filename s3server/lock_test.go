@@ -98,7 +98,7 @@ func TestRetentionKeepsVersion(t *testing.T) {
 			}
 			requireFailure(t, remove(withBypass), 403, "AccessDenied")
 
-			// Retention in compliance mode ends only with its time, which is ten minutes.
+			// Retention in compliance mode ends only after its ten minutes.
 			s.clock.move(11 * time.Minute)
 			require.NoError(t, remove(!withBypass), "the retention has passed")
 		})

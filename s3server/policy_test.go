@@ -125,8 +125,8 @@ type policyTest struct {
 	status     int
 }
 
-// runPolicyTests sends each request to a bucket with the policy of its test. The bucket has two
-// objects: k, and another one named tagged, which has the tag kind=public.
+// runPolicyTests sends each request to a bucket with the policy of its test. The bucket has the
+// objects "k" and "tagged". The object "tagged" has the tag kind=public.
 func runPolicyTests(t *testing.T, tests []policyTest) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -56,8 +56,8 @@ func TestBlobOfLongBodyIsInPieces(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			b := &blobs{bytes: ledger{limit: tt.limit}}
 
-			// The text has the number of bytes that the sender sends, which may differ from the
-			// announced one.
+			// The sender sends the bytes of the text. Their number may differ from the announced
+			// one.
 			text := strings.Repeat("0123456789abcdef", int(tt.sent/16)+1)[:tt.sent]
 			src := textBody(text, tt.announced)
 
