@@ -15,8 +15,8 @@ import (
 	"github.com/omnibucket/storage/uploads/clamd"
 )
 
-// With IfDown: Accept, a clamd whose queue of connections is full does not count as down. Otherwise, files would pass
-// without a scan when many uploads come at once.
+// With IfDown: Accept, a clamd whose queue of connections is full does not count as down. If it
+// did, files would pass without a scan whenever many uploads come at once.
 func TestFullQueueIsNotDown(t *testing.T) {
 	testserver.Slow(t)
 	dir, err := os.MkdirTemp("", "clamd")
@@ -52,7 +52,7 @@ func TestFullQueueIsNotDown(t *testing.T) {
 		require.NoError(t, syscall.Close(accepted))
 	})
 
-	// The connection of the scan enters the queue, and nobody accepts it.
+	// The connection of the scan enters the queue, but clamd does not accept it.
 	t.Run("room only for the scan", func(t *testing.T) {
 		require.ErrorIs(t, f.scan(t, "content"), storage.Unavailable)
 	})

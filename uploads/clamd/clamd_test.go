@@ -118,7 +118,8 @@ func TestInspectSendsWholeContent(t *testing.T) {
 		r := newContent(t, memstore.New(), content)
 		require.NoError(t, f.scanner.Inspect(t.Context(), &uploads.File{}, r), "%d bytes", size)
 
-		// A second Inspect sends the content again, although the first one has read it to its end.
+		// A second Inspect sends the content again, although the first Inspect has read the content
+		// to its end.
 		require.NoError(t, f.scanner.Inspect(t.Context(), &uploads.File{}, r), "%d bytes", size)
 	}
 }
@@ -233,7 +234,7 @@ func TestInspectEndsWithContext(t *testing.T) {
 		f := newScanner(t, clamd.Config{Address: s.address, IfDown: clamd.Accept})
 		content := newContent(t, memstore.New(), "x")
 
-		// The deadline may pass at another step each time.
+		// In each round, the deadline can pass at another step of Inspect.
 		for range 20 {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 			err := f.scanner.Inspect(ctx, &uploads.File{}, content)
@@ -245,7 +246,8 @@ func TestInspectEndsWithContext(t *testing.T) {
 	})
 }
 
-// If clamd replies before it has the whole content, Inspect believes "FOUND", but not "OK".
+// Inspect believes the reply "FOUND" even if clamd sends it before it has the whole content. It
+// does not believe an early "OK".
 func TestInspectEarlyReply(t *testing.T) {
 	tests := []struct {
 		reply string
@@ -277,8 +279,8 @@ func TestInspectEarlyReply(t *testing.T) {
 	}
 }
 
-// delayReads returns a layer of a bucket. A read that begins while isDelayed is true waits until
-// end is closed.
+// delayReads returns a layer of a bucket. If a read begins while isDelayed is true, the layer
+// delays it until the channel end is closed.
 func delayReads(isDelayed *atomic.Bool, end <-chan struct{}) storage.OpenOption {
 	return driver.WithLayer(func(d driver.Driver) driver.Driver {
 		return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
@@ -324,7 +326,7 @@ func TestInspectUnreadableContent(t *testing.T) {
 	require.Empty(t, f.accepted)
 }
 
-// Ping and Version accept clamd's replies, and Version returns its reply.
+// Ping and Version accept the replies of clamd. Version also returns the reply to its command.
 func TestPingAndVersion(t *testing.T) {
 	s := startServer(t, "tcp", &server{})
 	f := newScanner(t, clamd.Config{Address: s.address, IfDown: clamd.Refuse})
@@ -387,10 +389,11 @@ func TestInspectMemory(t *testing.T) {
 	require.Less(t, added, int64(maxGrowth))
 }
 
-// A heapPeak measures the largest heap while content arrives. It looks once in each 8 MiB.
+// A heapPeak counts the received content, and keeps the largest size of the heap. It measures the
+// heap once in each 8 MiB of content.
 type heapPeak struct{ received, bytes int64 }
 
-// Write counts the bytes, and measures the heap once in each step.
+// Write counts the bytes, and measures the heap once in each 8 MiB.
 func (p *heapPeak) Write(b []byte) (int, error) {
 	const step = 8 << 20
 	if p.received/step != (p.received+int64(len(b)))/step {

@@ -41,7 +41,7 @@ func Example() {
 	})
 }
 
-// While clamd is down, this service accepts files, and notes which ones to scan later.
+// While clamd is down, this service accepts files, and notes the files that it must scan later.
 func ExamplePolicy() {
 	scanner, err := clamd.New(clamd.Config{
 		Address: "tcp://127.0.0.1:3310",

@@ -36,12 +36,13 @@ const (
 	signature       = "Test.EICAR.UNOFFICIAL" // clamd adds the end to the name of a signature that is not its maker's
 )
 
-// eicar returns the file that every scanner must find. Here it is in pieces, so that no scanner finds this source.
+// eicar returns the EICAR test file, which every scanner must find. This source has it in pieces,
+// because a scanner would find the source otherwise.
 func eicar() string {
 	return `X5O!P%@AP[4\PZX54(P^)7CC)7}$` + "EICAR-STANDARD-ANTI" + "VIRUS-TEST-FILE!$H+H*"
 }
 
-// newZip returns an archive with one file, nested in more archives.
+// newZip returns an archive with one file. The archive is nested in more archives.
 func newZip(t *testing.T, content string, depth int) string {
 	t.Helper()
 	for level := range depth {
@@ -57,8 +58,8 @@ func newZip(t *testing.T, content string, depth int) string {
 	return content
 }
 
-// newInfected returns an archive of this size, with EICAR and a file of noise. The first archive is made without noise,
-// to find out how much noise it needs.
+// newInfected returns an archive of this size that contains EICAR and a file of noise. It first
+// makes an archive without noise, to find out how much noise is needed.
 func newInfected(t *testing.T, size int) string {
 	t.Helper()
 	var b bytes.Buffer
@@ -78,7 +79,7 @@ func newInfected(t *testing.T, size int) string {
 	return b.String()
 }
 
-// encrypted returns an archive of one file that has the mark of an encrypted one.
+// encrypted returns the archive, which has one file, with the mark of an encrypted file.
 func encrypted(archive string) string {
 	b := []byte(archive)
 	b[6] |= 1 // the flags after the signature and the version
@@ -86,7 +87,7 @@ func encrypted(archive string) string {
 	return string(b)
 }
 
-// A daemon is a real clamd, which has one signature.
+// A daemon is a running clamd. It knows one signature.
 type daemon struct {
 	unix, tcp string // addresses
 	kill      func() // returns when clamd has ended
@@ -293,7 +294,8 @@ func TestRealClamdLimits(t *testing.T) {
 				return
 			}
 
-			// The message says that the file was not scanned, and not that it has a virus.
+			// The message says that the file was not scanned. It does not say that the file has a
+			// virus.
 			refusal, ok := errors.AsType[*uploads.Error](err)
 			require.True(t, ok, "%v", err)
 			require.Equal(t, uploads.Refused, refusal.Code)
@@ -304,7 +306,8 @@ func TestRealClamdLimits(t *testing.T) {
 
 // If a real clamd dies during a scan, Config.IfDown decides whether the file passes.
 func TestRealClamdDies(t *testing.T) {
-	// newDyingServer starts a server between the scanner and a clamd. It kills clamd after part of the content.
+	// newDyingServer starts a server between the scanner and a clamd. The server kills clamd after
+	// it has passed on part of the content.
 	newDyingServer := func(t *testing.T) *server {
 		daemon := start(t)
 		_, socket, _ := strings.Cut(daemon.unix, "://")

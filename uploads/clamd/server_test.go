@@ -22,8 +22,8 @@ import (
 	"github.com/omnibucket/storage/uploads/clamd"
 )
 
-// A server speaks the protocol of clamd. It reads a command, calls the command's function with the connection, and then
-// closes the connection.
+// A server speaks the protocol of clamd. It reads a command, calls its function for that command
+// with the connection, and then closes the connection.
 type server struct {
 	address string
 	scan    func(c *client)
@@ -124,15 +124,15 @@ func replies(text string) func(*client) {
 	}
 }
 
-// A fixture is a Scanner, and what its functions got.
+// A fixture has a Scanner, and what the Scanner has passed to OnAccept and OnFound.
 type fixture struct {
 	scanner  *clamd.Scanner
 	accepted []error
 	found    []string
 }
 
-// newScanner returns a Scanner, with what it reports by OnAccept and OnFound. All files of these tests have the key
-// "name".
+// newScanner returns a fixture with a new Scanner, and collects what that Scanner reports by
+// OnAccept and OnFound. All files of these tests have the key "name".
 func newScanner(t *testing.T, config clamd.Config) *fixture {
 	t.Helper()
 	f := &fixture{}
@@ -171,7 +171,8 @@ func (f *fixture) scan(t *testing.T, content string) error {
 
 var errNone = errors.New("none")
 
-// codes returns the code of an *uploads.Error, or else that of a *storage.Error.
+// codes returns the code of err if err is an *uploads.Error, and otherwise the code of its
+// *storage.Error.
 func codes(err error) any {
 	if code := uploads.CodeOf(err); code != "" {
 		return code
@@ -182,8 +183,8 @@ func codes(err error) any {
 	return storage.CodeOf(err)
 }
 
-// requireNamelessRefusal requires of a refusal that the message for the client does not name the signature that was
-// found, and that the error does.
+// requireNamelessRefusal requires that the error of a refusal names the signature that was found,
+// but that its message for the client does not.
 func requireNamelessRefusal(t *testing.T, err error, found string) {
 	t.Helper()
 	refusal, ok := errors.AsType[*uploads.Error](err)
@@ -253,7 +254,7 @@ func TestInspectReplies(t *testing.T) {
 			scan:      replies("stream: Heuristics.Limits.Exceeded.MaxFiles FOUND\x00"),
 		},
 
-		// Content that is too large for clamd.
+		// In these cases, the content is too large for clamd.
 		{
 			name: "above StreamMaxLength",
 			want: uploads.TooLarge,
@@ -269,7 +270,7 @@ func TestInspectReplies(t *testing.T) {
 			},
 		},
 
-		// No reply to the whole content.
+		// In these cases, clamd does not reply to the whole content.
 		{
 			name: "clean, before the stream ends",
 			size: 8 << 20,
@@ -311,7 +312,7 @@ func TestInspectReplies(t *testing.T) {
 		},
 		{name: "closes after the command", size: 8 << 20, want: storage.Unavailable, scan: none},
 
-		// Replies that are errors, or that are not valid.
+		// These replies are errors, or are not valid.
 		{name: "a reply without an end", want: storage.Unavailable, scan: replies("stream: OK")},
 		{
 			name:    "a reply that ends in a line break",
@@ -336,7 +337,7 @@ func TestInspectReplies(t *testing.T) {
 		{name: "an endless reply", want: storage.Unavailable, scan: replies(strings.Repeat("stream: OK", 1000))},
 		{name: "HTTP", want: storage.Unavailable, scan: replies("HTTP/1.1 400 Bad Request\r\n\r\n\x00")},
 
-		// clamd does not answer PING with PONG, or is not asked.
+		// In these cases, clamd does not answer PING with PONG, or the scanner does not send PING.
 		{name: "down: closes", want: storage.Unavailable, wantAccepted: true, scan: none, ping: none},
 		{
 			name:         "down: does not reply",
