@@ -18,7 +18,7 @@ import (
 	filesclient "github.com/omnibucket/storage/uploads/client"
 )
 
-// calls are all operations of a client, on a file with this ID.
+// calls has all operations of a client. Those that need an existing file use the file with this ID.
 var calls = map[string]func(ctx context.Context, c *filesclient.Client, id string) error{
 	"Upload": func(ctx context.Context, c *filesclient.Client, _ string) error {
 		_, err := c.Upload(ctx, "a.txt", strings.NewReader("precious"), "")
@@ -92,8 +92,8 @@ func newClient(t *testing.T, h http.HandlerFunc) *filesclient.Client {
 	return c
 }
 
-// Each method of the client fails if the response is not one of the file API, even with a status of success. It may be
-// the sign-in page of a proxy.
+// Each method of the client fails if the response does not come from the file API, even if its
+// status is a success. Such a response may be the sign-in page of a proxy.
 func TestResponseOfOtherServerIsError(t *testing.T) {
 	tests := []struct {
 		name        string
@@ -110,7 +110,7 @@ func TestResponseOfOtherServerIsError(t *testing.T) {
 		{name: "part of a page with status 206", contentType: "text/html", body: "<h", status: http.StatusPartialContent},
 	}
 	for _, tt := range tests {
-		// Every request gets the same response of the other server.
+		// Every request gets the response of a server that is not the file API.
 		client := newClient(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", tt.contentType)
 			w.WriteHeader(tt.status)
@@ -128,7 +128,7 @@ func TestResponseOfOtherServerIsError(t *testing.T) {
 	}
 }
 
-// Delete fails if the server responds with a 2xx status that is not the one of a deletion.
+// Delete fails if the server responds with a 2xx status that differs from the status of a deletion.
 func TestDeleteNeedsItsStatus(t *testing.T) {
 	client := newClient(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusAccepted)
@@ -136,7 +136,7 @@ func TestDeleteNeedsItsStatus(t *testing.T) {
 	require.Error(t, client.Delete(t.Context(), "1"))
 }
 
-// UploadPart fails if the response is about another part than the one it sent.
+// UploadPart fails if the response is about a part that it has not sent.
 func TestUploadPartNeedsResponseToThatPart(t *testing.T) {
 	client := newClient(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusAccepted)
@@ -149,8 +149,9 @@ func TestUploadPartNeedsResponseToThatPart(t *testing.T) {
 // readCalls are the names of calls that change nothing, in addition to downloads.
 var readCalls = []string{"Details", "List", "Head", "OpenAPI"}
 
-// If the server's address has moved, methods that read follow the redirect. Methods that change something fail,
-// because the redirect would turn them into a GET.
+// If the address of the server has moved, the client's methods that read follow the redirect.
+// Methods that change something fail, because the redirect would turn their requests into GET
+// requests.
 func TestRedirectsKeepTheMethod(t *testing.T) {
 	for _, status := range []int{http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther} {
 		// A second address redirects to the server.

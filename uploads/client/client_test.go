@@ -65,7 +65,8 @@ func TestErrorHasResponseOfServer(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// The server also sends an ID of the request and a time to wait.
+			// The server also sends the ID of the request, and the time that the client should
+			// wait.
 			s := newServer(t, func(_ int, w http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
 				w.Header().Set("X-Request-Id", "r-1")
 				w.Header().Set("Retry-After", "2")
@@ -94,7 +95,8 @@ func TestIDsAreEscaped(t *testing.T) {
 	require.Equal(t, "/files/..%2Ftemp-files%3Fx=1%23y", path)
 }
 
-// The client refuses the IDs "", "." and "..", which would lead to another URL, without making a request.
+// The client refuses the IDs "", "." and "..", because they would lead to another URL. It makes no
+// request.
 func TestIDThatLeadsElsewhereIsNotSent(t *testing.T) {
 	s := newServer(t, func(_ int, _ http.ResponseWriter, r *http.Request, _ http.Handler) bool {
 		t.Errorf("%s %s", r.Method, r.URL)

@@ -21,7 +21,7 @@ import (
 	filesclient "github.com/omnibucket/storage/uploads/client"
 )
 
-// content returns n bytes without a pattern.
+// content returns n bytes that follow no pattern.
 func content(n int) []byte {
 	b := make([]byte, n)
 	_, _ = rand.NewChaCha8([32]byte{1}).Read(b)
@@ -95,7 +95,8 @@ func TestUploadLargeSendsAPartAgain(t *testing.T) {
 
 			data := content(10_500)
 			file := newLargeFile(data)
-			// Parts are sent in parallel, so the same part may often be the third request, and fail.
+			// Parts are sent in parallel. By chance, one part can be in a third request, and fail,
+			// many times.
 			file.Attempts = 50
 
 			record, err := s.client.UploadLarge(t.Context(), file)
@@ -141,7 +142,8 @@ func TestUploadLargeRepeatsAPartIfWaitingHelps(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(http.StatusText(tt.status), func(t *testing.T) {
-			// Only the first request fails: the handler gets the requests for which this returns false.
+			// Only the first request fails. The interceptor returns false for all others, so the
+			// handler gets them.
 			s := newServer(t, func(number int, w http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
 				isFirst := number == 1
 				if isFirst {
@@ -157,7 +159,8 @@ func TestUploadLargeRepeatsAPartIfWaitingHelps(t *testing.T) {
 	}
 }
 
-// If the response to the last part was lost, UploadLarge sends that part again, and its response has the record.
+// If the response to the last part was lost, UploadLarge sends that part again. The response to the
+// second request has the record.
 func TestUploadLargeFindsTheRecordWhoseResponseWasLost(t *testing.T) {
 	data := content(2500)
 	file := newLargeFile(data)
@@ -182,7 +185,8 @@ func TestUploadLargeFindsTheRecordWhoseResponseWasLost(t *testing.T) {
 	require.Equal(t, parts+1, s.requests)
 }
 
-// After UploadLarge has given up, a second call with the values of its error sends only the missing parts.
+// After UploadLarge has given up, a second call can use the values of the returned error. It sends
+// only the missing parts.
 func TestUploadLargeIsResumed(t *testing.T) {
 	const (
 		partSize = 1000
@@ -224,7 +228,8 @@ func TestUploadLargeIsResumed(t *testing.T) {
 	require.Equal(t, parts-accepted, s.requests-earlierRequests)
 }
 
-// If a part of the file has changed since the first attempt, a further attempt sends it again.
+// If a part of the file has changed since the first attempt, a further attempt sends that part
+// again.
 func TestUploadLargeSendsChangedPartsAgain(t *testing.T) {
 	// The server accepts the first requests, and refuses all others.
 	maxAccepted := 3
@@ -252,7 +257,8 @@ func TestUploadLargeSendsChangedPartsAgain(t *testing.T) {
 	require.ErrorAs(t, err, &incomplete)
 	require.NotContains(t, incomplete.Sums, 2)
 
-	// The server is up again. Two parts are still the same, and the other eight are sent.
+	// The server is up again. Two parts have not changed since they were sent, and the client sends
+	// the other eight.
 	maxAccepted = math.MaxInt
 	earlierRequests := s.requests
 	file.Sums = incomplete.Sums
@@ -328,7 +334,7 @@ func TestUploadLargeRefusesInvalidFiles(t *testing.T) {
 		{name: "negative concurrency", file: filesclient.LargeFile{Name: "a", Body: body, Concurrency: -1}},
 		{name: "negative attempts", file: filesclient.LargeFile{Name: "a", Body: body, Attempts: -1}},
 		{name: "more than 10,000 parts", file: filesclient.LargeFile{Name: "a", Body: body, Size: 10_001, PartSize: 1}},
-		// The file has one part, and so no part 2.
+		// The file has only one part, so part 2 does not exist.
 		{name: "a part that is none", file: filesclient.LargeFile{Name: "a", Body: body, Size: 1, Only: []int{2}}},
 	}
 	for _, tt := range tests {
@@ -347,7 +353,7 @@ func (zeros) ReadAt(p []byte, _ int64) (int, error) {
 	return len(p), nil
 }
 
-// The client chooses larger parts for a file that would have more than 10,000 otherwise.
+// If a file would have more than 10,000 parts, the client chooses larger parts.
 func TestUploadLargePartsGrowWithFile(t *testing.T) {
 	const (
 		usualPart = 10 << 20
@@ -380,7 +386,7 @@ func TestUploadLargePartsGrowWithFile(t *testing.T) {
 	}
 }
 
-// readField returns the text of a field that comes before the file in a form.
+// readField returns the text of a form's field. The field must come before the file.
 func readField(t *testing.T, r *http.Request, name string) (text string) {
 	t.Helper()
 	form, err := r.MultipartReader()

@@ -19,7 +19,7 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// A server is a handler with faults before it.
+// A server runs a handler. An interceptor before the handler can make requests fail.
 type server struct {
 	service *uploads.Service
 	client  *filesclient.Client
