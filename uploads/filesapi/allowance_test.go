@@ -33,7 +33,8 @@ func TestAllowanceExceeded(t *testing.T) {
 	})
 	require.NoError(t, err)
 
-	// send uploads a file of this length, and returns what the response says.
+	// send uploads a file of this length. It returns the status of the response, and the code or
+	// the ID in its body.
 	send := func(bytes int) (status int, code uploads.Code, id string) {
 		body, contentType := newForm(t, []formField{newFileField("file", "a.txt", strings.Repeat("x", bytes))})
 		r := httptest.NewRequest(http.MethodPost, "/files", body)
@@ -56,7 +57,7 @@ func TestAllowanceExceeded(t *testing.T) {
 	require.Equal(t, http.StatusRequestEntityTooLarge, status)
 	require.Equal(t, uploads.OverAllowance, code)
 
-	// After its removal, there is room again.
+	// After the removal of the first file, there is room again.
 	require.NoError(t, service.Remove(t.Context(), &uploads.File{ID: id}))
 	status, _, _ = send(moreThanHalf)
 	require.Equal(t, http.StatusCreated, status)

@@ -70,7 +70,7 @@ func (a *api) requireRefusesForms(t *testing.T, path string, forms []badForm) {
 	require.Empty(t, a.serverErrors, "none of it is the server's fault")
 }
 
-// badRequest is the status of most refusals.
+// badRequest is the status of the response to most malformed requests.
 const badRequest = http.StatusBadRequest
 
 // validFile is a valid file.
@@ -99,7 +99,7 @@ var badNames = map[string]string{
 	"10,000 Japanese characters": strings.Repeat("日", 10_000),
 }
 
-// The handler refuses malformed upload forms, with the field and the code of the fault.
+// The handler refuses malformed upload forms, and names the field and the code of the fault.
 func TestHandlerRefusesUploads(t *testing.T) {
 	formsOfPath := map[string][]badForm{"/files": badUploadForms(), "/temp-files": badTempForms()}
 	for path, forms := range formsOfPath {
@@ -362,7 +362,7 @@ func badPartForms() []badForm {
 		})
 	}
 
-	// Each field must be there once, as text, and before the file.
+	// Each field must be in the form once, as text, and before the file.
 	for _, field := range []string{"originalFileName", "token", "count", "part"} {
 		addInvalid("no "+field, field, partForm(field))
 		addInvalid("an empty "+field, field, partFormWith(field, ""))
@@ -394,7 +394,7 @@ func badPartForms() []badForm {
 		addInvalid("a name of "+name, "originalFileName", partFormWith("originalFileName", value))
 	}
 
-	// The name is in the form twice.
+	// The form has the long name twice: as a text field, and as the name of its file.
 	emoji := strings.Repeat("🦄", 10_000)
 	longNames := append([]formField{newField("originalFileName", emoji)}, partForm("originalFileName", "file")...)
 	longNames = append(longNames, newFileField("file", emoji, "x"))
@@ -419,14 +419,14 @@ func TestHandlerRefusesBodiesOfOtherKind(t *testing.T) {
 		}
 	}
 
-	// The type is that of a form, but the body is not one.
+	// The content type is that of a form, but the body is not a form.
 	const form = "multipart/form-data; boundary=x"
 	noForm := strings.NewReader("no form at all")
 	api.do(t, "POST", "/files", form, noForm).requireProblem(t, badRequest, "", uploads.Interrupted)
 	api.do(t, "POST", "/files", form, nil).requireProblem(t, badRequest, "", uploads.Interrupted)
 }
 
-// The handler stores nothing of a form that is cut off, wherever this is.
+// The handler stores nothing of a form that is cut off, wherever the form is cut.
 func TestHandlerStoresNothingOfATruncatedForm(t *testing.T) {
 	api := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
 	body, contentType := newForm(t, withContent(100_000))

@@ -51,7 +51,8 @@ func TestMaxSizeOfParts(t *testing.T) {
 		{name: "as large as MaxSize alone", part: 1, size: 10, wantFits: true},
 		{name: "as large as the rest", stored: map[int]int{1: 2}, part: 2, size: 8, wantFits: true},
 		{name: "larger than the rest", stored: map[int]int{1: 6}, part: 2, size: 5, wantFits: false},
-		// A part of at most a quarter of MaxSize is not compared with the other parts until all four are stored.
+		// A part of at most a quarter of MaxSize is stored without a comparison with the other
+		// parts. The comparison follows when all four parts are stored.
 		{name: "small, but nothing is left", stored: map[int]int{3: 10}, part: 1, size: 1, wantFits: true},
 		{name: "smaller than the stored one", stored: map[int]int{1: 10}, part: 1, size: 7, wantFits: true},
 		{name: "larger than the stored one", stored: map[int]int{1: 2, 2: 7}, part: 1, size: 4, wantFits: false},
@@ -72,7 +73,7 @@ func TestMaxSizeOfParts(t *testing.T) {
 					return
 				}
 
-				// Nothing is stored of the part, and what was stored before stays.
+				// The refused part is not stored, and the parts that were stored before stay.
 				requireRefused(t, err, "file", uploads.TooLarge, storage.TooLarge)
 				require.Equal(t, before, storedSizes(t, f.bucket))
 			})
@@ -97,11 +98,12 @@ func storedSizes(t *testing.T, b storage.Lister) map[string]int64 {
 func TestMaxSizeThenSmallerPart(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{MaxSize: 10})
 
-	// Part 1 has already MaxSize. A store without the limit accepts it, as may happen if two parts come at once.
+	// Part 1 already has MaxSize bytes. A store without the limit accepts part 1, as can happen if
+	// two parts come at once.
 	unbounded := f.openBeside(t)
 	unbounded.sendPart(t, "0123456789", part(1).of(2))
 
-	// Part 2 is stored, but the file would be too large, and is not written.
+	// Part 2 is stored. The file would be too large, so it is not written.
 	calls := faults.New()
 	counted := f.withLayers(t, filesapi.StoreConfig{MaxSize: 10}, driver.WithLayer(calls.Layer()))
 	_, err := counted.store.UploadPart(t.Context(), strings.NewReader("56789"), part(2).of(2))
@@ -114,8 +116,8 @@ func TestMaxSizeThenSmallerPart(t *testing.T) {
 	require.Equal(t, "0123456789", readContent(t, f.store, record.ID))
 }
 
-// Two parts that arrive at the same time, and exceed MaxSize together, make no file until the client sends a smaller
-// one.
+// Two parts that arrive at the same time exceed MaxSize together. They make no file until the
+// client sends a smaller part.
 func TestMaxSizeOfSumOfParts(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{MaxSize: 10})
 
@@ -125,7 +127,7 @@ func TestMaxSizeOfSumOfParts(t *testing.T) {
 	slowBody.waitUntilRead()
 	f.sendPart(t, "56789", part(2).of(2))
 
-	// The rest of part 1 arrives, and is too much.
+	// The rest of part 1 arrives, and makes the file too large.
 	slowBody.unblock()
 	_, err := slowCall.wait()
 	requireRefused(t, err, "file", uploads.TooLarge, storage.TooLarge)
@@ -154,8 +156,8 @@ func TestMaxSizeOfPartsThatGrow(t *testing.T) {
 	requireRecordsMatchObjects(t, f.bucket, f.records)
 }
 
-// UploadPart does not list the other parts if its own part has at most its share of MaxSize, so it makes fewer
-// requests.
+// If the part of UploadPart has at most its share of MaxSize, UploadPart makes fewer requests,
+// because it does not list the other parts.
 func TestMaxSizeOfPartWithinShare(t *testing.T) {
 	const (
 		count   = 10  // parts
@@ -170,7 +172,8 @@ func TestMaxSizeOfPartWithinShare(t *testing.T) {
 	require.Zero(t, calls.Count(faults.List))
 }
 
-// UploadPart fails with StoreFailed, so that the client tries again, if it cannot list the sizes of the other parts.
+// If UploadPart cannot list the sizes of the other parts, it fails with StoreFailed. The client
+// then tries again.
 func TestMaxSizeCannotCompare(t *testing.T) {
 	for name, body := range bodies {
 		t.Run(name, func(t *testing.T) {

@@ -13,10 +13,11 @@ import (
 	"github.com/omnibucket/storage/uploads/filesapi"
 )
 
-// A refusing store refuses each Put with a condition on the revision, as if no revision were the current one.
+// A refusing store refuses each Put whose condition names a revision, as if the object always had
+// another revision.
 type refusing struct{ driver.Driver }
 
-// Put fails if its condition has a revision.
+// Put fails if its condition names a revision.
 func (d refusing) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	if r.Condition.Revision != "" {
 		return nil, storage.PreconditionFailed
@@ -26,7 +27,8 @@ func (d refusing) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs
 
 func refuseRevisions(d driver.Driver) driver.Driver { return refusing{d} }
 
-// SetPurpose and UploadPart give up with Unavailable if each of their writes finds that another one was faster.
+// SetPurpose and UploadPart give up with Unavailable if each of their writes fails because another
+// write was faster.
 func TestStoreConflictsEnd(t *testing.T) {
 	// A call that does not give up fails at this deadline.
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)

@@ -72,7 +72,7 @@ func (d *database) SetState(ctx context.Context, key string, state []byte, revis
 	return text, nil
 }
 
-// RemoveState removes the state with this key, unless its revision is another one.
+// RemoveState removes the state with this key if the state has this revision.
 func (d *database) RemoveState(ctx context.Context, key, revision string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -23,9 +23,9 @@ func TestRefusalReachesSendingClient(t *testing.T) {
 	address, err := url.Parse(api.url)
 	require.NoError(t, err)
 
-	// A response would be lost only sometimes, so try ten times.
+	// A lost response would be seen only in some attempts, so the test makes ten.
 	for range 10 {
-		// Send a whole request without a user, and read only then.
+		// Send a whole request that names no user, and read the response only after that.
 		connection, err := net.Dial("tcp", address.Host)
 		require.NoError(t, err)
 		_, err = io.WriteString(connection, "POST "+address.Path+"/files HTTP/1.1\r\n"+
@@ -48,7 +48,8 @@ func TestRefusalReachesSendingClient(t *testing.T) {
 	}
 }
 
-// The handler does not ask a client that sends "Expect: 100-continue" for a body that it refuses.
+// If a client sends "Expect: 100-continue" and the handler refuses its request, the handler does
+// not ask for the body.
 func TestRefusalOfWaitingClient(t *testing.T) {
 	api := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
 	address, err := url.Parse(api.url)

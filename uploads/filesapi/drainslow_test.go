@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/uploads/filesapi"
 )
 
-// A client that was refused, but sends on slowly, is cut off.
+// If a refused client keeps sending slowly, the connection is cut off.
 func TestRefusalOfSlowClient(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	handler, err := filesapi.Handler(f.store, filesapi.HandlerConfig{

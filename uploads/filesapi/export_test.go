@@ -19,7 +19,7 @@ import (
 // A Store gives tests the operations of the handler as Go methods.
 type Store struct{ handler *handler }
 
-// A StoreConfig configures a Store, as its user configures the service and the handler.
+// A StoreConfig configures a Store. Its fields are settings of the service and of the handler.
 type StoreConfig struct {
 	MaxSize         int64
 	Grace, PartsTTL time.Duration
@@ -28,7 +28,8 @@ type StoreConfig struct {
 	Now             func() time.Time
 }
 
-// NewStore returns a store of files in the bucket, whose methods call the handler as a client would.
+// NewStore returns a store of files in the bucket. The methods of the store call the handler as a
+// client would.
 func NewStore(bucket storage.Bucket, records uploads.Records, c StoreConfig) (*Store, error) {
 	if c.PartsTTL == 0 {
 		c.PartsTTL = 24 * time.Hour
@@ -121,7 +122,7 @@ func (s *Store) Details(ctx context.Context, id string) (*Record, error) {
 	return s.record(ctx, s.handler.details, id, nil)
 }
 
-// record returns the record with which an operation responds to a request.
+// record calls an operation of the handler, and returns the record of its response.
 func (s *Store) record(ctx context.Context, serve func(*call) error, id string, body []byte) (record *Record, err error) {
 	w := httptest.NewRecorder()
 	r := httptest.NewRequestWithContext(ctx, http.MethodPut, "/", bytes.NewReader(body))
@@ -198,7 +199,8 @@ func (s *Store) Sweep(ctx context.Context, opts ...uploads.SweepOption) (*upload
 	return report, clientError(err)
 }
 
-// SetWait replaces the function with which a store waits for other calls, so that tests need no real time.
+// SetWait replaces the function with which a store waits for other calls. Tests then need no real
+// time.
 func (s *Store) SetWait(wait intake.WaitFunc) { intake.Of(s.handler.service).Wait = wait }
 
 // SetPulse replaces the function that times the heartbeats of a call while it joins parts.

@@ -8,13 +8,13 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// failingRecords is a database whose n-th call fails: before it was executed, or with
-// its response lost, as when a connection drops at a COMMIT.
+// failingRecords is a database whose n-th call fails. Either the call is not executed, or it is
+// executed and its response is lost, as when a connection drops at a COMMIT.
 type failingRecords struct {
 	uploads.Records
 	n    int
 	lost bool
-	// killer, if it is not nil, counts the calls as calls of a process that it kills.
+	// killer, if it is not nil, counts the calls, and kills the process that makes them.
 	killer *killer
 
 	mu    sync.Mutex
@@ -27,11 +27,11 @@ func (r *failingRecords) hit() bool {
 	return r.calls >= r.n
 }
 
-// If this call must fail, read returns an error. Otherwise it runs next, which changes nothing.
+// read returns an error if this call must fail. Otherwise it runs next. A read changes nothing.
 func (r *failingRecords) read(next func() error) error { return r.call(next, false) }
 
-// write runs a call that changes something, or returns an error if this call must fail. If the response is lost, the
-// outcome is unknown.
+// write runs next, which changes something, or returns an error if this call must fail. If the
+// response is lost, the outcome is unknown.
 func (r *failingRecords) write(next func() error) error { return r.call(next, true) }
 
 // call runs next, unless this call must fail. If r.lost is true, the failing call takes effect, and its result is lost.
@@ -100,8 +100,8 @@ var _ uploads.States = (*failingDatabase)(nil)
 
 func (d *failingDatabase) hit() bool { return d.calls.hit() }
 
-// failingRecords returns f's records, whose n-th call fails. If lost is true, that call is executed, and its response is
-// lost.
+// failingRecords returns the records of f as a database whose n-th call fails. If lost is true,
+// that call is executed, and its response is lost.
 func (f *fixture) failingRecords(n int, lost bool) uploads.Records {
 	r := &failingRecords{Records: f.records, n: n, lost: lost}
 	if f.database == nil {
@@ -110,7 +110,8 @@ func (f *fixture) failingRecords(n int, lost bool) uploads.Records {
 	return &failingDatabase{r, r, f.database}
 }
 
-// withStates returns records that a test put in place of f's, with f's states.
+// withStates returns the given records, together with the states of f. A test uses these records
+// instead of those of f.
 func (f *fixture) withStates(records uploads.Records) uploads.Records {
 	if f.database == nil {
 		return records
@@ -152,7 +153,8 @@ func (d *failingDatabase) ListStates(ctx context.Context, startAfter string, lim
 	return found, next, err
 }
 
-// blindRecords cannot be read, so that the outcome of a lost call stays unknown.
+// blindRecords fail each read of a record. The outcome of a call whose response was lost thus stays
+// unknown.
 type blindRecords struct{ uploads.Records }
 
 func (r *blindRecords) Record(context.Context, string) (*uploads.File, error) {

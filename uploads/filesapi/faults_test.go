@@ -17,23 +17,24 @@ import (
 	"github.com/omnibucket/storage/uploads/filesapi"
 )
 
-// An operation is tested with a fault at its first driver call, at its second, and so
-// on, until there are no more calls.
+// An operation is tested with a fault at its first call of the driver, then at its second call, and
+// so on, until it makes no further call.
 type operation struct {
 	name string
-	// setUp prepares the operation. It may be nil. id is that of the file, if the operation has one.
+	// setUp prepares the operation. It may be nil. If the operation works on a file, setUp returns
+	// the ID of that file.
 	setUp func(t *testing.T, f *fixture) (id string)
 	do    func(t *testing.T, s *filesapi.Store, id string) error
-	// check is called after the operation has succeeded, be it at the first or at the second
-	// attempt. It checks the effect.
+	// check checks the effect of the operation. It is called after the operation has succeeded, at
+	// the first or at the second attempt.
 	check   func(t *testing.T, f *fixture, id string)
 	inspect func(context.Context, *filesapi.Record, *storage.ReaderAt) error
 
 	noRecords bool // it makes no call to the client files' records
 	states    bool // it makes calls to the states of uploads in parts
 	noBucket  bool // it makes no call to the bucket if the records are in a database
-	// later is true if a failed Sweep may already have begun to remove an upload. A Sweep after another Config.PartsTTL
-	// then removes it.
+	// later is true if a failed Sweep may already have begun to remove an upload. Then the upload
+	// is removed by a Sweep that runs after a further Config.PartsTTL.
 	later bool
 }
 
@@ -74,7 +75,8 @@ func uploadFile(t *testing.T, s *filesapi.Store, _ string) error {
 	return errorOf(s.Upload(t.Context(), strings.NewReader("new"), fileOptions("new.txt")))
 }
 
-// checkUploadedFile expects the bystander and the new file. A call whose response was lost may have made another one.
+// checkUploadedFile expects the bystander and the new file. There may be a further file, made by a
+// call whose response was lost.
 func checkUploadedFile(t *testing.T, f *fixture, _ string) {
 	require.GreaterOrEqual(t, len(listIDs(t, f.store, uploads.Filter{}, 10)), 2)
 }
@@ -108,8 +110,9 @@ func sendEv(t *testing.T, f *fixture) string {
 	return ""
 }
 
-// completeWithIl sends the last part of a file that Inspect refuses, and succeeds if the part is refused. After a first
-// call has removed the other part, the part may also be refused as NotFound, or begin a new upload.
+// completeWithIl sends the last part of a file that Inspect refuses. It succeeds if the part is
+// refused. If an earlier call has removed the other part, the last part may also be refused as
+// NotFound, or begin a new upload.
 func completeWithIl(t *testing.T, s *filesapi.Store, _ string) error {
 	_, err := s.UploadPart(t.Context(), strings.NewReader("il"), part(2).of(2))
 	switch uploads.CodeOf(err) {
@@ -200,7 +203,8 @@ func leaveDebris(t *testing.T, f *fixture) string {
 		_, err := f.bucket.Upload(t.Context(), key, strings.NewReader("debris"))
 		require.NoError(t, err)
 	}
-	// Bytes without a record, an upload that stays incomplete, and a record without bytes.
+	// The debris is an object without a record, an upload that stays incomplete, and a record
+	// without bytes.
 	put("files/client/" + uploads.NewID(f.clock.Now()) + ".txt")
 	f.sendPart(t, "a", part(1).of(2))
 	require.NoError(t, f.bucket.Remove(t.Context(), "files/client/"+f.upload(t, "lost").ID+".txt"))
@@ -255,7 +259,8 @@ func openWithLosingRecords(t *testing.T, f *fixture, n int) (*fixture, func() bo
 	return f.withRecords(t, f.failingRecords(n, true))
 }
 
-// withRecords returns a store on f's bucket with other records. hit reports whether they have failed.
+// withRecords returns a store on f's bucket with other records. hit reports whether a call of these
+// records has failed.
 func (f *fixture) withRecords(t *testing.T, records uploads.Records) (*fixture, func() bool) {
 	t.Helper()
 	s := *f
@@ -265,8 +270,8 @@ func (f *fixture) withRecords(t *testing.T, records uploads.Records) (*fixture, 
 	return &s, records.(interface{ hit() bool }).hit
 }
 
-// openFaulty returns another store on the bucket and the records of f. A rule makes its calls to the bucket fail. hit
-// reports whether a call has failed.
+// openFaulty returns another store on the bucket and the records of f. The rule makes calls of that
+// store to the bucket fail. hit reports whether a call has failed.
 func (f *fixture) openFaulty(t *testing.T, rule faults.Rule, retry storage.OpenOption) (s *fixture, hit func() bool) {
 	t.Helper()
 	injector := faults.New(rule)
@@ -292,8 +297,8 @@ func TestStoreFaultAtEachCall(t *testing.T) {
 					t.Run(name, func(t *testing.T) {
 						t.Parallel()
 
-						// Let call 1, 2 and so on fail, until an operation makes fewer calls. failAtCall checks the
-						// files and records after each failure.
+						// Let call 1 fail, then call 2, and so on, until the operation makes fewer
+						// calls. failAtCall checks the files and records after each failure.
 						call := 1
 						for op.failAtCall(t, place.open, failure, call, retry) {
 							call++
@@ -329,7 +334,8 @@ func (op operation) failAtCall(t *testing.T, open openFunc, failure failure, cal
 		return true
 	}
 
-	// No call has failed. The first one has failed before, if the operation makes a call that can fail like this.
+	// No call has failed, so the operation makes fewer calls. If it makes any call that can fail
+	// like this, call 1 has failed in an earlier run.
 	require.NoError(t, err)
 	require.Equal(t, op.meets(failure.name, f), call > 1, "the fault was met")
 	return false
@@ -346,8 +352,9 @@ func (op operation) meets(failure string, f *fixture) bool {
 	return f.database == nil || !op.noBucket
 }
 
-// requireSound requires that the files are sound after an operation with this error, and that a Sweep leaves nothing of
-// a failure. With retry, the operation must also succeed the second time.
+// requireSound requires that the files are sound after an operation that returned err, and that a
+// Sweep then leaves nothing to remove. With retry, the operation is repeated if it has failed, and
+// must succeed.
 func (op operation) requireSound(t *testing.T, f *fixture, id, name string, err error, retry bool) {
 	t.Helper()
 	if op.name != "a sweep" { // its debris has records without bytes
