@@ -69,7 +69,7 @@ func testClientFile(t *testing.T, a *api) {
 	require.NoError(t, err)
 	require.Equal(t, record, details)
 
-	// Its content can be downloaded.
+	// The content of the file can be downloaded.
 	c, err := a.client.Download(t.Context(), record.ID, "")
 	require.NoError(t, err)
 	body, err := io.ReadAll(c)
@@ -112,13 +112,13 @@ func testTempFile(t *testing.T, a *api) {
 	require.Equal(t, "on", string(body))
 	require.Equal(t, "bytes 1-2/7", c.Range)
 
-	// The methods for client files do not find it.
+	// The methods for client files do not find the temp file.
 	_, err = a.client.Details(t.Context(), record.ID)
 	require.Equal(t, uploads.NotFound, uploads.CodeOf(err))
 	_, err = a.client.Download(t.Context(), record.ID, "")
 	require.Equal(t, uploads.NotFound, uploads.CodeOf(err))
 
-	// Delete, which is for client files, does not delete it.
+	// Delete is for client files, so it does not delete the temp file.
 	require.NoError(t, a.client.Delete(t.Context(), record.ID))
 	c, err = a.client.HeadTemp(t.Context(), record.ID)
 	require.NoError(t, err)
@@ -128,7 +128,7 @@ func testTempFile(t *testing.T, a *api) {
 // A file can be uploaded in parts over HTTP.
 func TestHandlerParts(t *testing.T) { runOnEachAPI(t, testParts) }
 
-// testParts uploads client and temp files in parts of any order.
+// testParts uploads client files and temp files in parts that arrive in any order.
 func testParts(t *testing.T, a *api) {
 	for _, kind := range []string{"client", "temp"} {
 		t.Run(kind, func(t *testing.T) {
@@ -159,7 +159,7 @@ func testParts(t *testing.T, a *api) {
 				require.Nil(t, record)
 			}
 
-			// A file cannot get another number of parts.
+			// The number of parts of a file cannot change.
 			_, err := send(2, count+1, "x")
 			require.Equal(t, uploads.PartsChanged, uploads.CodeOf(err))
 
@@ -177,7 +177,7 @@ func testParts(t *testing.T, a *api) {
 			require.NoError(t, c.Close())
 			require.Equal(t, "onetwothree", string(body))
 
-			// A repeated part is refused, and the error has the record of the file.
+			// A part that is sent again is refused, and the error has the record of the file.
 			_, err = send(2, count, "two")
 			var refusal *filesclient.Error
 			require.ErrorAs(t, err, &refusal)
@@ -243,7 +243,8 @@ func TestHandlerList(t *testing.T) {
 	require.Empty(t, none)
 }
 
-// DeleteMany reports every file as deleted in the order of the request, even a missing or a repeated one.
+// DeleteMany reports each file as deleted, in the order of the request. It does so even for a
+// missing file, and for a file that the request names twice.
 func TestHandlerDeleteMany(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	api := newAPI(t, f, filesapi.HandlerConfig{})
@@ -267,7 +268,7 @@ func TestHandlerDeleteMany(t *testing.T) {
 	require.Equal(t, keptRecord.ID, all.Records[0].ID)
 }
 
-// DeleteMany deletes the other files if an ID is malformed, and fails only for that one.
+// If an ID is malformed, DeleteMany fails for this ID only, and deletes the other files.
 func TestDeleteManyMalformedID(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	api := newAPI(t, f, filesapi.HandlerConfig{})
@@ -277,7 +278,7 @@ func TestDeleteManyMalformedID(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, deletions, 3)
 
-	// The IDs that are malformed fail, and the file is deleted.
+	// DeleteMany fails for the malformed IDs, and the file is deleted.
 	requireMalformed := func(id string, deletion filesclient.Deletion) {
 		require.Equal(t, id, deletion.ID)
 		require.False(t, deletion.Deleted)
@@ -292,7 +293,7 @@ func TestDeleteManyMalformedID(t *testing.T) {
 	require.Empty(t, all.Records)
 }
 
-// An error that the client gets over HTTP has the code of the store's error.
+// An error that the client gets over HTTP has the same code as the error of the store.
 func TestHandlerErrorHasCodeOfStore(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	api := newAPI(t, f, filesapi.HandlerConfig{})
@@ -373,7 +374,7 @@ func TestDownloadIsSafeToOpen(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	api := newAPI(t, f, filesapi.HandlerConfig{})
 
-	// The types of these files or the characters of their names are dangerous.
+	// These files have dangerous types, or dangerous characters in their names.
 	for name, content := range map[string]string{
 		"page.html":      "<script>alert(1)</script>",
 		"picture.svg":    "<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>",
@@ -393,7 +394,7 @@ func TestDownloadIsSafeToOpen(t *testing.T) {
 			require.Equal(t, "attachment", disposition)
 			require.Equal(t, name, params["filename"])
 
-			// If a browser shows the content nevertheless, it runs no script in it.
+			// If a browser shows the content anyway, it runs no script in the content.
 			require.Equal(t, record.MIMEType, resp.header.Get("Content-Type"))
 			require.Equal(t, "nosniff", resp.header.Get("X-Content-Type-Options"))
 			require.Contains(t, resp.header.Get("Content-Security-Policy"), "sandbox")
@@ -467,7 +468,7 @@ func TestDownloadConditions(t *testing.T) {
 	require.Empty(t, resp.header.Get("Content-Disposition"))
 }
 
-// Responses do not show the errors of the store, which only the application gets.
+// Responses do not show the errors of the store. Only the application gets these errors.
 func TestHandlerHidesErrorsOfStore(t *testing.T) {
 	clock := newClock()
 	injector := faults.New()

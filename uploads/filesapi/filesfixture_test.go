@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage/uploads/filesapi"
 )
 
-// listIDs returns the IDs of all client files that match f, read in pages of size.
+// listIDs returns the IDs of all client files that match f. It reads pages with this size.
 func listIDs(t *testing.T, s *filesapi.Store, f uploads.Filter, size int) []string {
 	t.Helper()
 	var ids []string
@@ -84,7 +84,8 @@ func partOptions(token string, count, number int) filesapi.PartOptions {
 // part is the number of a part.
 type part int
 
-// of returns the options of this part of a file that has count parts. The token is that of most tests.
+// of returns the options of this part of a file that has count parts. It uses the token of most
+// tests.
 func (number part) of(count int) filesapi.PartOptions { return partOptions(token, count, int(number)) }
 
 // readContent returns the bytes of a client file.
@@ -98,7 +99,7 @@ func readContent(t *testing.T, s *filesapi.Store, id string) string {
 	return string(b)
 }
 
-// requireRefused checks the field, the code and the storage.Code of an error.
+// requireRefused checks that an error has this field and these two codes.
 func requireRefused(t *testing.T, err error, field string, code uploads.Code, beneath storage.Code) *uploads.Error {
 	t.Helper()
 	var uploadErr *uploads.Error

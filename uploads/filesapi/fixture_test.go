@@ -21,7 +21,7 @@ import (
 	"github.com/omnibucket/storage/uploads/filesapi"
 )
 
-// token names the upload in parts of most tests.
+// token is the token with which most tests name their upload in parts.
 const token = "token-1234"
 
 // A clock is the clock of the store and the bucket. Tests move it.
@@ -44,14 +44,14 @@ func (c *clock) Advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// A fixture is a store with its parts.
+// A fixture is a store, with the bucket, the records and the clock that it uses.
 type fixture struct {
 	store   *filesapi.Store
 	driver  driver.Driver // nil if the test has only the bucket
 	bucket  storage.Bucket
 	records uploads.Records
-	// database has the records and states of a bucket without conditions; nil: they
-	// are in the bucket.
+	// database has the records and states if the bucket has no conditional writes. If it is nil,
+	// they are in the bucket.
 	database *database
 	clock    *clock
 	inspect  func(context.Context, *filesapi.Record, *storage.ReaderAt) error // of the stores beside, too
@@ -120,7 +120,7 @@ func newFixtureOn(t *testing.T, d driver.Driver, clock *clock, c filesapi.StoreC
 	return f.withLayers(t, c, opts...)
 }
 
-// newFixture returns a store on a bucket whose driver the test does not have.
+// newFixture returns a store on a bucket. The fixture has no driver.
 func newFixture(t *testing.T, c filesapi.StoreConfig, clock *clock, bucket storage.Bucket) *fixture {
 	t.Helper()
 	return (&fixture{clock: clock}).openOn(t, c, bucket)
@@ -148,13 +148,13 @@ func (f *fixture) openOn(t *testing.T, c filesapi.StoreConfig, bucket storage.Bu
 	return &other
 }
 
-// openBeside returns another store on the same objects, like that of another process.
+// openBeside returns another store on the same objects, as another process would open it.
 func (f *fixture) openBeside(t *testing.T, opts ...storage.OpenOption) *fixture {
 	t.Helper()
 	return f.withLayers(t, filesapi.StoreConfig{}, opts...)
 }
 
-// withLayers returns another store of f's, configured as c.
+// withLayers returns another store on the objects of f, with the configuration c.
 func (f *fixture) withLayers(t *testing.T, c filesapi.StoreConfig, opts ...storage.OpenOption) *fixture {
 	t.Helper()
 	return f.openOn(t, c, engine.New(f.driver, opts...))
@@ -162,8 +162,8 @@ func (f *fixture) withLayers(t *testing.T, c filesapi.StoreConfig, opts ...stora
 
 var errDead = errors.New("the process was killed")
 
-// A killer kills a process before the call with a number, or after its first call of a kind. None of its later calls is
-// executed.
+// A killer kills a process, either before the call with a given number or after its first call of a
+// given kind. Later calls of the process are not executed.
 type killer struct {
 	beforeCall int
 	afterCall  string
@@ -180,7 +180,7 @@ func (k *killer) layer(next driver.Driver) driver.Driver {
 	})
 }
 
-// call makes one call of a process, or none if it is dead.
+// call makes one call of a process. If the process is dead, it does not make the call.
 func (k *killer) call(kind string, next func() error) error {
 	k.mu.Lock()
 	k.calls++
@@ -236,8 +236,8 @@ func keysUnder(t *testing.T, b storage.Lister, prefix string) []string {
 	return keys
 }
 
-// requireRecordsMatchObjects checks the invariant for client files and temp files. There is a record if
-// and only if the bytes exist, with the length and checksum of the record.
+// requireRecordsMatchObjects checks that a record exists if and only if the bytes of its file
+// exist, with the length and checksum of the record. It checks client files and temp files.
 func requireRecordsMatchObjects(t *testing.T, bucket storage.Bucket, records uploads.Records) {
 	t.Helper()
 	var want []string
@@ -262,8 +262,9 @@ func requireRecordsMatchObjects(t *testing.T, bucket storage.Bucket, records upl
 	require.ElementsMatch(t, want, keysUnder(t, bucket, "files/client/"), "bytes without a record, or a record without bytes")
 }
 
-// requireRecordsMatchObjectsAfterSweep also sweeps first if the bucket has no IfAbsent. There, two calls may both join the
-// parts, and Sweep removes the bytes that were joined in vain.
+// requireRecordsMatchObjectsAfterSweep runs requireRecordsMatchObjects. If the bucket has no
+// IfAbsent, it first runs Sweep, because two calls may both join the parts. Sweep removes the bytes
+// that were joined in vain.
 func requireRecordsMatchObjectsAfterSweep(t *testing.T, f *fixture) {
 	t.Helper()
 	if f.database != nil {

@@ -41,7 +41,7 @@ func authorizeByHeader(r *http.Request) (string, error) {
 	return "", storage.Unauthenticated
 }
 
-// newAPI serves a store, whose users are named in a header.
+// newAPI serves a store. A header of each request names its user.
 func newAPI(t *testing.T, f *fixture, c filesapi.HandlerConfig) *api {
 	t.Helper()
 	a := &api{fixture: f}
@@ -66,7 +66,7 @@ func newAPI(t *testing.T, f *fixture, c filesapi.HandlerConfig) *api {
 	return a
 }
 
-// A userTransport sends requests as a user, unless they name another one.
+// A userTransport sends each request as its user, unless the request names another user.
 type userTransport struct {
 	user string
 	next http.RoundTripper
@@ -81,7 +81,7 @@ func (t userTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return t.next.RoundTrip(req)
 }
 
-// A response is a response whose body was read.
+// A response is an HTTP response whose body was read.
 type response struct {
 	status int
 	header http.Header
@@ -94,13 +94,14 @@ type route struct {
 	path   string
 }
 
-// get makes a GET request as do does.
+// get makes a GET request by the method do.
 func (a *api) get(t *testing.T, path string, header ...string) response {
 	t.Helper()
 	return a.do(t, "GET", path, "", nil, header...)
 }
 
-// do makes a request of user-1, or of the user in a header. The names and values of headers alternate.
+// do makes a request as user-1, unless a header names another user. The names and values of headers
+// alternate.
 func (a *api) do(t *testing.T, method, path, contentType string, body io.Reader, header ...string) response {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, a.url+path, body)
@@ -177,8 +178,9 @@ func TestNewRefusesConfig(t *testing.T) {
 	}
 }
 
-// On every route, the error of Authorize decides the status and code of the response, which does not show the cause of
-// the error. OnError gets only a failure of the application.
+// On every route, the error of Authorize decides the status and code of the response. The response
+// does not show the cause of the error. OnError gets only errors that are a failure of the
+// application.
 func TestHandlerAuthorizesTheUser(t *testing.T) {
 	secret := errors.New("the password of the session store is hunter2")
 	tests := []struct {
@@ -216,7 +218,8 @@ func TestHandlerAuthorizesTheUser(t *testing.T) {
 			record := f.upload(t, "x")
 			api := newAPI(t, f, filesapi.HandlerConfig{Authorize: func(*http.Request) (string, error) { return "", tt.err }})
 
-			// Each route responds with what the error means, and hides its text.
+			// The response of each route says what the error means, and hides the text of the
+			// error.
 			requests := []route{
 				{method: "GET", path: "/files"},
 				{method: "POST", path: "/files"},
@@ -243,7 +246,7 @@ func TestHandlerAuthorizesTheUser(t *testing.T) {
 	}
 }
 
-// A long field name in an error ends with a whole character.
+// A long field name in an error is cut after a whole character.
 func TestErrorCutsLongFieldName(t *testing.T) {
 	api := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
 	resp := api.get(t, "/files?"+strings.Repeat("x", 63)+"%C3%A9%C3%A9=1")
@@ -266,7 +269,7 @@ func TestHandlerSetsRetryAfter(t *testing.T) {
 			require.Equal(t, http.StatusServiceUnavailable, resp.status)
 			require.Equal(t, "1", resp.header.Get("Retry-After"))
 
-			// A client that has gone is no failure of the server.
+			// The server has not failed if the client has gone away.
 			isFailure := code != storage.Canceled
 			require.Equal(t, isFailure, len(api.serverErrors) > 0)
 		})
@@ -279,7 +282,7 @@ func TestHandlerAuthorizesEachFile(t *testing.T) {
 	mine := f.upload(t, "mine")
 	theirs := f.upload(t, "theirs")
 
-	// The user may have the one file, and not the other one.
+	// The user may access the file mine, but not the file theirs.
 	api := newAPI(t, f, filesapi.HandlerConfig{AuthorizeFile: func(r *http.Request, user, id string) error {
 		if user != "user-1" || id == theirs.ID {
 			return storage.PermissionDenied
@@ -372,7 +375,8 @@ func TestHandlerPassesOperationAndFileToAuthorize(t *testing.T) {
 	require.Equal(t, record.ID, id)
 }
 
-// A response has the X-Request-Id of its request, or a new one if that of the request would be unsafe in a log.
+// A response has the X-Request-Id of its request. If that ID would be unsafe in a log, the response
+// has a new one.
 func TestHandlerGivesEveryRequestAnID(t *testing.T) {
 	api := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
 	tests := []struct {

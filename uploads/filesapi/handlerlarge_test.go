@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage/uploads/filesapi"
 )
 
-// readerAt is a pattern that can be read at several offsets at once.
+// readerAt is a file whose bytes follow a pattern. It can be read at several offsets at once.
 type readerAt struct{ size int64 }
 
 // ReadAt reads the bytes of the pattern from offset on.
@@ -26,8 +26,8 @@ func (r readerAt) ReadAt(b []byte, offset int64) (int, error) {
 	return n, err
 }
 
-// The handler receives and sends a large file in little memory. The limit is for the client, too, which runs in the same
-// process.
+// The handler receives and sends a large file in little memory. The client runs in the same
+// process, so the limit of the memory includes it.
 func TestHandlerLargeFile(t *testing.T) {
 	size := largeSize(t)
 	bufferLimit := storage.WithBufferLimit(&storage.BufferLimit{Max: 32 << 20})

@@ -15,7 +15,8 @@ import (
 	"github.com/omnibucket/storage/uploads/filesapi"
 )
 
-// A longJoin is a call of UploadPart that joins two parts. It ends only when the test calls end.
+// A longJoin is a call of UploadPart that joins two parts. The join ends only when the test calls
+// the method end.
 type longJoin struct {
 	fixture *fixture
 	call    *partCall
@@ -24,7 +25,7 @@ type longJoin struct {
 	renewed time.Duration      // how long the claim was renewed, from the start of the join
 }
 
-// startLongJoin returns a longJoin that has reached the join.
+// startLongJoin returns a longJoin that has begun to join the parts.
 func startLongJoin(t *testing.T, f *fixture) *longJoin {
 	t.Helper()
 	f.sendPart(t, "a", part(1).of(2))
@@ -45,7 +46,7 @@ func startLongJoin(t *testing.T, f *fixture) *longJoin {
 	return j
 }
 
-// renewFor lets the call renew its claim as often as it does when the join has taken this time.
+// renewFor lets the call renew its claim as often as in a join that has taken this time.
 func (j *longJoin) renewFor(t *testing.T, taken time.Duration) {
 	t.Helper()
 	for j.renewed < taken {
@@ -64,8 +65,8 @@ func (j *longJoin) end(t *testing.T) *filesapi.Record {
 	return record
 }
 
-// While one call of UploadPart joins the parts, another call waits for it, even for ten minutes, because the first call
-// renews its claim. The other call does not join the parts itself.
+// While one call of UploadPart joins the parts, another call waits, even for ten minutes, and does
+// not join the parts itself. It waits because the first call renews its claim.
 func TestJoinOutlastsOtherCalls(t *testing.T) {
 	runOnEachStore(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
@@ -78,8 +79,8 @@ func TestJoinOutlastsOtherCalls(t *testing.T) {
 			joined = join.end(t)
 		})
 
-		// Another call waits. A wait takes no real time, but counts as passed. In it, the join renews its claim as
-		// often as it would in real time.
+		// Another call waits. Its waits take no real time, but count as passed. During each wait,
+		// the first call renews its claim as often as it would in real time.
 		calls := faults.New()
 		other := f.openBeside(t, driver.WithLayer(calls.Layer()))
 		waited := time.Duration(0)
@@ -103,8 +104,8 @@ func TestJoinOutlastsOtherCalls(t *testing.T) {
 	})
 }
 
-// After a call was killed when it had joined the parts, the next call uses the joined bytes, and does not join them
-// again.
+// After a call has joined the parts and was killed, the next call uses the joined bytes. It does
+// not join the parts again.
 func TestJoinFindsBytesOfDeadCall(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	f.dieAfterJoiningParts(t)

@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage/uploads/filesapi"
 )
 
-// uploadInputs are invalid options of an upload, and the field of the error.
+// uploadInputs has invalid options of an upload, and the field that the error names.
 var uploadInputs = []struct {
 	name  string
 	spoil func(o *filesapi.UploadOptions)
@@ -335,11 +335,12 @@ func TestUploadPartRefusesInput(t *testing.T) {
 	}
 }
 
-// A record keeps any valid name of a file unchanged. Its extension becomes part of the key if a key may have it.
+// A record keeps any valid name of a file unchanged. The extension of the name becomes part of the
+// key if keys may have that extension.
 func TestUploadKeepsNames(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 
-	// Each name of a file has this extension in the key.
+	// For each of these file names, the key has this extension.
 	for name, extension := range map[string]string{
 		"a.txt":                           ".txt",
 		"A.JPG":                           ".jpg",
@@ -371,11 +372,11 @@ func TestUploadKeepsNames(t *testing.T) {
 	}
 }
 
-// Every method refuses an ID that does not have the form of an ID.
+// Every method refuses a string that does not have the form of an ID.
 func TestIDsRefused(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 
-	// Upper case must make a difference in this ID.
+	// This ID must have a letter, because the test also uses the ID in upper case.
 	valid := f.upload(t, "x").ID
 	require.NotEqual(t, valid, strings.ToUpper(valid))
 
@@ -474,7 +475,7 @@ func TestListRefusesInput(t *testing.T) {
 	require.Len(t, huge.Records, 3)
 }
 
-// A Record has these names of fields in JSON, without a purpose if there is none.
+// In JSON, a Record has fields with these names. The purpose is missing if the record has none.
 func TestRecordJSON(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	record, err := f.store.Upload(t.Context(), strings.NewReader("x"), filesapi.UploadOptions{OriginalFileName: "A.TXT"})

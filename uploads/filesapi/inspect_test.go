@@ -19,7 +19,7 @@ import (
 
 var errEvil = &uploads.Error{Field: "file", Code: uploads.Refused, Message: "No evil here.", Err: storage.InvalidArgument}
 
-// refuseEvil refuses content with a word in it.
+// refuseEvil refuses content that has the word "evil" in it.
 func refuseEvil(_ context.Context, r *filesapi.Record, content *storage.ReaderAt) error {
 	data, err := io.ReadAll(io.NewSectionReader(content, 0, content.Attrs().Size))
 	if err != nil {
@@ -37,7 +37,7 @@ func refuseEvil(_ context.Context, r *filesapi.Record, content *storage.ReaderAt
 // errorOf returns the error of a call that also returns a record.
 func errorOf(_ *filesapi.Record, err error) error { return err }
 
-// requireNothingLeft checks that no object is left, and no state.
+// requireNothingLeft checks that neither an object nor a state of an upload is left.
 func requireNothingLeft(t *testing.T, f *fixture) {
 	t.Helper()
 	require.Empty(t, keysUnder(t, f.bucket, ""))
@@ -170,7 +170,8 @@ func sendEvilTempParts(t *testing.T, s *filesapi.Store) error {
 	return errorOf(s.UploadTempPart(t.Context(), strings.NewReader("ev"), part(1).of(2)))
 }
 
-// The parts of a file whose Inspect has failed stay, so that the client can complete the upload later.
+// If Inspect fails for a file that was sent in parts, the parts stay. The client can then complete
+// the upload later.
 func TestInspectFailsPartsStay(t *testing.T) {
 	runOnEachStore(t, func(t *testing.T, o opener) {
 		// The scanner fails as long as inspectErr is not nil.
@@ -197,7 +198,8 @@ func TestInspectFailsPartsStay(t *testing.T) {
 		require.Equal(t, "ab", readContent(t, f.store, r.ID))
 		requireRecordsMatchObjects(t, f.bucket, f.records)
 
-		// A refusal of the application's own is returned as it is.
+		// If the application refuses a file with an error of its own, this error is returned
+		// unchanged.
 		inspectErr = errEvil
 		_, err = f.store.Upload(t.Context(), strings.NewReader("b"), fileOptions("note.txt"))
 		require.ErrorIs(t, err, errEvil)
@@ -267,7 +269,8 @@ func TestSweepAfterInspectDied(t *testing.T) {
 		c := filesapi.StoreConfig{Inspect: refuseEvil}
 		f := o.open(t, c)
 
-		// The process is killed when Inspect has read the content, which is its first Get of the bucket.
+		// The process is killed after Inspect has read the content. That read is the first Get of
+		// the process.
 		d := &killer{afterCall: "Get"}
 		bucket := f.openBeside(t, driver.WithLayer(d.layer), withoutRetry).bucket
 		c.Now = f.clock.Now
@@ -276,7 +279,7 @@ func TestSweepAfterInspectDied(t *testing.T) {
 		_, err = dying.Upload(t.Context(), strings.NewReader("good"), fileOptions("note.txt"))
 		require.Error(t, err)
 
-		// It leaves the content, but no file.
+		// The killed process leaves the content, but no file.
 		require.Len(t, keysUnder(t, f.bucket, staged), 1)
 		require.Empty(t, keysUnder(t, f.bucket, "files/client/"))
 
@@ -322,7 +325,7 @@ func TestInspectInEachPlace(t *testing.T) {
 	}
 }
 
-// The response for a file that Inspect refuses has its message.
+// If Inspect refuses a file, the response has the message of Inspect's error.
 func TestInspectRefusesOverHTTP(t *testing.T) {
 	api := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{Inspect: refuseEvil}), filesapi.HandlerConfig{})
 	_, err := api.client.Upload(t.Context(), "note.txt", strings.NewReader("evil"), "")

@@ -20,7 +20,7 @@ import (
 
 // With Rules, the type of a file follows from its content, and not from what the sender says.
 func TestRulesDecideType(t *testing.T) {
-	// A browser would run the file if it had the type of its name.
+	// If the type followed from this name, a browser would run the file.
 	const name = "picture.html"
 	var picture bytes.Buffer
 	require.NoError(t, png.Encode(&picture, image.NewGray(image.Rect(0, 0, 4, 4))))

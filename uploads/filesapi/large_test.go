@@ -134,7 +134,8 @@ func storeLargeFile(t *testing.T, s *filesapi.Store, size int64) {
 	require.Less(t, peak, uint64(largeHeap))
 }
 
-// watchHeap samples the heap until the returned function is called, which returns the largest growth in bytes.
+// watchHeap measures the heap again and again until the returned function is called. That function
+// returns the largest growth in bytes.
 func watchHeap() func() uint64 {
 	debug.FreeOSMemory()
 	var before, current runtime.MemStats
@@ -165,8 +166,8 @@ func watchHeap() func() uint64 {
 	}
 }
 
-// A pattern is the bytes of a large file between two offsets. The bytes come from a block of random bytes, and each MiB
-// begins at another offset in that block.
+// A pattern has the bytes of a large file between two offsets. They come from a block of random
+// bytes, and each MiB of the file begins at another offset in that block.
 type pattern struct{ offset, end int64 }
 
 const (
