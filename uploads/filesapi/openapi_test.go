@@ -41,7 +41,7 @@ func readDescription(t *testing.T) description {
 	return d
 }
 
-// operations are written like "GET /files/{id}".
+// operations returns the operations of the description, written like "GET /files/{id}".
 func (d description) operations() []string {
 	var all []string
 	for path, item := range d.Paths {
@@ -191,7 +191,7 @@ func TestOpenAPIOperationsInClient(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, client.Delete(t.Context(), record.ID))
 
-	// The operations are exactly those of the document.
+	// The client has used exactly the operations of the document.
 	described, err := client.OpenAPI(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, filesapi.OpenAPI, described)

@@ -29,7 +29,7 @@ func TestUploadPartAfterFileIsMade(t *testing.T) {
 	lateCall := f.startPart(t, slowBody, part(2).of(3))
 	slowBody.waitUntilRead()
 
-	// The last part completes the file. Then the body of part 2 arrives.
+	// The last part completes the file. Only then does the body of part 2 arrive.
 	record := f.sendPart(t, "c", part(3).of(3))
 	slowBody.unblock()
 
@@ -129,14 +129,14 @@ func TestUploadPartManySendAll(t *testing.T) {
 	require.Equal(t, []string{record.ID}, listIDs(t, f.store, uploads.Filter{}, 10))
 }
 
-// A meeting makes each of n calls wait for the others.
+// A meeting makes a call wait until all calls of its group have come so far.
 type meeting struct {
 	driver.Driver
 	group *sync.WaitGroup // of the calls that have not arrived
 	once  *sync.Once      // this driver's
 }
 
-// Put waits at the first write of the state of an upload.
+// Put waits for the other calls before it first writes the state of an upload.
 func (m meeting) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	if strings.HasSuffix(r.Key, "/state.json") {
 		m.once.Do(func() {
@@ -184,12 +184,12 @@ func TestUploadPartOneCompletes(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	f.sendPart(t, "a", part(1).of(2))
 
-	// Each call waits for the others, so that all of them complete the file.
+	// Each call waits for the others, because all of them must complete the file.
 	var group sync.WaitGroup
 	group.Add(callCount)
 	calls := make([]*partCall, callCount)
 	for i := range calls {
-		// The parts stay, so that no call stops because they are missing.
+		// The removal of parts fails. Otherwise, a call would stop because they are missing.
 		keepParts := driver.WithLayer(faults.New(faults.Fail(faults.DeleteBatch | faults.Delete)).Layer())
 		s := f.openBeside(t, keepParts, meetOthers(&group), withoutRetry)
 		calls[i] = s.startPart(t, strings.NewReader("b"), part(2).of(2))

@@ -17,7 +17,8 @@ import (
 	"github.com/omnibucket/storage/uploads/filesapi"
 )
 
-// sendPart stores a part, which must succeed. It returns the record if the part completes the file.
+// sendPart stores a part, and requires that this succeeds. If the part completes the file, sendPart
+// returns the record.
 func (f *fixture) sendPart(t *testing.T, body string, o filesapi.PartOptions) *filesapi.Record {
 	t.Helper()
 	record, err := f.store.UploadPart(t.Context(), strings.NewReader(body), o)
@@ -25,7 +26,7 @@ func (f *fixture) sendPart(t *testing.T, body string, o filesapi.PartOptions) *f
 	return record
 }
 
-// replaceFirstPart writes over the object of part 1, as a call may do that began earlier.
+// replaceFirstPart overwrites the object of part 1. A call that began earlier may do the same.
 func (f *fixture) replaceFirstPart(t *testing.T, content string) {
 	t.Helper()
 	for _, key := range keysUnder(t, f.bucket, "files/parts/") {
@@ -58,7 +59,7 @@ func TestUploadPartOnlyOne(t *testing.T) {
 	})
 }
 
-// Any part may be empty, and even the whole file.
+// Any part may be empty. Even all parts of a file may be.
 func TestUploadPartEmpty(t *testing.T) {
 	runOnEachStore(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
@@ -135,14 +136,15 @@ func TestUploadPartMustMatch(t *testing.T) {
 			})
 		}
 
-		// The right parts still make the file.
+		// The part with the right parameters still completes the file.
 		f.sendPart(t, "y", part(2).of(3))
 		record := f.sendPart(t, "z", part(3).of(3))
 		require.Equal(t, "xyz", readContent(t, f.store, record.ID))
 	})
 }
 
-// Uploads of two users and of a temp file may have the same token, and share no parts.
+// An upload of one user, an upload of another user and an upload of a temp file may have the same
+// token. They share no parts.
 func TestUploadPartSharedToken(t *testing.T) {
 	runOnEachStore(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
@@ -163,7 +165,8 @@ func TestUploadPartSharedToken(t *testing.T) {
 	})
 }
 
-// The upload of a temp file has a state of its own, which a client cannot reach by a token that looks like its key.
+// The upload of a temp file has a state of its own. A client cannot reach that state with a token
+// that looks like the key of the state.
 func TestTokenIsNotThatOfTempFile(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	temp, err := f.store.UploadTempPart(t.Context(), strings.NewReader("temp"), part(1).of(2))
@@ -182,7 +185,8 @@ func TestTokenIsUsedOnce(t *testing.T) {
 		f.sendPart(t, "a", part(1).of(2))
 		record := f.sendPart(t, "b", part(2).of(2))
 
-		// A client that has lost the response gets the record again. The body is not read.
+		// A client that has lost the response sends a part again, and gets the record. The body of
+		// its request is not read.
 		for number := 1; number <= 2; number++ {
 			repeated, err := f.store.UploadPart(t.Context(), unreadBody{t}, part(number).of(2))
 			requireRefused(t, err, "token", uploads.Completed, storage.PreconditionFailed)

@@ -21,8 +21,8 @@ import (
 	"github.com/omnibucket/storage/uploads/uploadstest"
 )
 
-// If the bucket has no conditional writes, the state of an upload is only in the database. It stays there after the
-// file was made, because the token is used.
+// If the bucket has no conditional writes, only the database has the state of an upload. The state
+// stays there after the file was made, because it marks the token as used.
 func TestStatesInDatabase(t *testing.T) {
 	f := newDatabaseFixture(t, filesapi.StoreConfig{})
 	f.sendPart(t, "a", part(1).of(2))
@@ -60,15 +60,15 @@ func TestSweepOfPartialRemains(t *testing.T) {
 		require.NoError(t, err)
 	}
 
-	// One upload has only a state in the database, and one a state and a part.
+	// One upload has only a state in the database. Another upload has a state and a part.
 	sendTempPart("only-a-state")
 	for _, key := range keysUnder(t, f.bucket, "files/parts/") {
 		require.NoError(t, f.bucket.Remove(t.Context(), key))
 	}
 	sendTempPart("state-and-part")
 
-	// Two uploads have a part, and a state in the bucket that is not used. They are the first and the last ones in the
-	// order of keys.
+	// Two more uploads have a part and an unused state in the bucket. In the order of keys, they
+	// are the first and the last upload.
 	firstHash := strings.Repeat("0", 40)
 	lastHash := strings.Repeat("f", 40)
 	for _, hash := range []string{firstHash, lastHash} {
@@ -95,7 +95,7 @@ func TestSweepCannotListStates(t *testing.T) {
 	f.sendPart(t, "a", part(1).of(2))
 	f.clock.Advance(longIdle)
 
-	// The first call of Sweep to the database, which lists the states, fails.
+	// The first call of Sweep to the database fails. That call lists the states.
 	const firstCall, responseLost = 1, false
 	database := f.failingRecords(firstCall, responseLost)
 	s, err := filesapi.NewStore(f.bucket, database, filesapi.StoreConfig{Now: f.clock.Now})
@@ -107,10 +107,11 @@ func TestSweepCannotListStates(t *testing.T) {
 	require.Len(t, f.database.states, 1)
 }
 
-// A client sends a part to an expired upload while Sweep removes it, just before any call of Sweep for the states of
-// uploads. The part is not lost.
+// While Sweep removes an expired upload, a client sends a part to it, just before one of the calls
+// of Sweep for the states of uploads. The part is not lost.
 func TestSweepOfStateDuringPart(t *testing.T) {
-	// In the nth run, the part comes just before the nth call of Sweep for the states. The last run has no such call.
+	// In the nth run, the part comes just before the nth call of Sweep for the states. In the last
+	// run, Sweep makes fewer calls.
 	call := 1
 	for ; ; call++ {
 		require.LessOrEqual(t, call, maxCalls, "calls without end")
@@ -156,7 +157,7 @@ type pausedDatabase struct {
 	pause           func()
 }
 
-// count counts a call, and runs pause when its turn has come.
+// count counts a call. If it is the call before which the database must pause, count runs pause.
 func (d *pausedDatabase) count() {
 	d.callsUntilPause--
 	if d.callsUntilPause == 0 {
@@ -198,7 +199,8 @@ func TestSweepRemovesJoinedBytesWithoutRecord(t *testing.T) {
 	requireRecordsMatchObjects(t, f.bucket, f.records)
 }
 
-// UploadPart fails with Unavailable if every write of its state finds that another call was faster.
+// UploadPart fails with Unavailable if each of its writes of the state fails because another write
+// was faster.
 func TestStatesConflictsEnd(t *testing.T) {
 	f := newDatabaseFixture(t, filesapi.StoreConfig{})
 	s, err := filesapi.NewStore(f.bucket, refusingStates{f.database, f.database}, filesapi.StoreConfig{})
@@ -207,7 +209,7 @@ func TestStatesConflictsEnd(t *testing.T) {
 	requireRefused(t, err, "", uploads.StoreFailed, storage.Unavailable)
 }
 
-// refusingStates refuse each write, as if another one were always faster.
+// refusingStates refuse each write, as if another write were always faster.
 type refusingStates struct {
 	uploads.Records
 	uploads.States
@@ -232,7 +234,8 @@ func TestStatesNeedPlace(t *testing.T) {
 			f := newMemoryFixture(t, filesapi.StoreConfig{})
 			bucket := engine.New(f.driver, driver.WithLayer(faults.WithLimits(faults.Limits{Disable: tt.missing})))
 
-			// Neither the bucket nor the records can keep states: the struct hides all methods but those of Records.
+			// Neither the bucket nor the records can keep states. The struct has only the methods
+			// of Records, and so hides those for states.
 			s, err := filesapi.NewStore(bucket, struct{ uploads.Records }{f.records}, filesapi.StoreConfig{})
 			require.NoError(t, err)
 
@@ -252,15 +255,15 @@ func TestStatesNeedPlace(t *testing.T) {
 	}
 }
 
-// The suite of package uploadstest passes on S3 without conditional writes, such as Backblaze's, if the states are in a
-// database.
+// If the states are in a database, the suite of package uploadstest passes on an S3 service without
+// conditional writes, such as that of Backblaze.
 func TestStoreOnS3WithoutConditions(t *testing.T) {
 	uploadstest.RunService(t, func(t *testing.T) (storage.Bucket, uploads.Records) {
 		server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}, Middleware: wiretest.OneRequestAConnection})
 		require.NoError(t, err)
 		t.Cleanup(server.Close)
 
-		// The profile of Backblaze B2 makes the bucket do without conditional writes.
+		// With the profile of Backblaze B2, the bucket uses no conditional writes.
 		profile, ok := s3.NamedProfile("b2")
 		require.True(t, ok)
 		bucket, err := s3.Open(t.Context(), s3.Config{

@@ -17,8 +17,8 @@ import (
 	"github.com/omnibucket/storage/uploads/filesapi"
 )
 
-// After a call has died with the claim to join the parts, another call waits between one and two minutes, and then
-// makes the file.
+// If a call dies while it has the claim to join the parts, another call waits between one and two
+// minutes, and then makes the file.
 func TestTakeoverFromDeadCall(t *testing.T) {
 	runOnEachStore(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
@@ -39,8 +39,8 @@ func TestTakeoverFromDeadCall(t *testing.T) {
 	})
 }
 
-// dieAfterJoiningParts sends both parts of the file "ab". The process of the last call is killed when it has joined the
-// parts, so that its claim stays.
+// dieAfterJoiningParts sends both parts of the file "ab". The process of the last call is killed
+// after it has joined the parts. Its claim therefore stays.
 func (f *fixture) dieAfterJoiningParts(t *testing.T) {
 	t.Helper()
 	f.sendPart(t, "a", part(1).of(2))
@@ -84,8 +84,8 @@ func TestTakeoverWaitEndsWithContext(t *testing.T) {
 	})
 }
 
-// A deleted file stays deleted, although the call that made it has failed and is repeated. The call had lost the
-// response to the creation of its record.
+// The call that makes a file loses the response to the creation of its record, and fails. If the
+// file is then deleted and the call is repeated, the file stays deleted.
 func TestTakeoverKeepsDeletedFileAway(t *testing.T) {
 	runOnEachStore(t, func(t *testing.T, o opener) {
 		// Both parts were sent, and the last call has returned an error.
@@ -118,8 +118,8 @@ func (f *fixture) loseResponseOfCreate(t *testing.T) {
 	requireRefused(t, err, "", uploads.StoreFailed, storage.OutcomeUnknown)
 }
 
-// openSlowStore returns a store whose calls are slow: they join the parts, and then beforeRecord runs before they
-// create the record of the file.
+// openSlowStore returns a store whose calls are slow. After a call has joined the parts,
+// beforeRecord runs, and then the call creates the record of the file.
 func (f *fixture) openSlowStore(t *testing.T, beforeRecord func()) *filesapi.Store {
 	t.Helper()
 	records := f.withStates(lateRecords{Records: f.records, beforeCreate: beforeRecord})
@@ -152,7 +152,8 @@ func TestTakeoverThenSlowCallResumes(t *testing.T) {
 	})
 }
 
-// A slow call still makes the file if its upload has expired, and the joined bytes are there.
+// A slow call still makes the file if its upload has expired, provided that the joined bytes are
+// still there.
 func TestTakeoverAfterUploadExpired(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	f.sendPart(t, "a", part(1).of(2))
@@ -188,8 +189,8 @@ func TestTakeoverAfterUploadSwept(t *testing.T) {
 	requireRecordsMatchObjects(t, f.bucket, f.records)
 }
 
-// After UploadPart has lost the response to the creation of its record, the next call with the token finishes its work:
-// it removes the parts and completes the state.
+// UploadPart loses the response to the creation of its record. The next call with the token
+// finishes the work: it removes the parts, and marks the state as complete.
 func TestTakeoverFinishesWork(t *testing.T) {
 	runOnEachStore(t, func(t *testing.T, o opener) {
 		// Both parts were sent, and the file was made, but the call has returned an error.
@@ -208,8 +209,8 @@ func TestTakeoverFinishesWork(t *testing.T) {
 	})
 }
 
-// While a slow call joins the parts, another call takes over and makes the file, and a late part arrives. All three
-// calls return the record of one whole file.
+// While a slow call joins the parts, another call takes over its claim and makes the file. Then a
+// part arrives late. All three calls return the same record of one whole file.
 func TestTakeoverThenLatePart(t *testing.T) {
 	runOnEachStore(t, func(t *testing.T, o opener) {
 		tests := []struct {
@@ -235,7 +236,8 @@ func TestTakeoverThenLatePart(t *testing.T) {
 				slow := slowStore.startPart(t, strings.NewReader("b"), part(2).of(2))
 				join.waitUntilCalled()
 
-				// A third call takes over the claim, and makes the file. It removes the parts if the store lets it.
+				// A third call takes over the claim, and makes the file. It also removes the parts,
+				// unless the test makes that fail.
 				injector := faults.New()
 				if !tt.partsRemoved {
 					injector.Set(faults.Fail(faults.DeleteBatch | faults.Delete))
@@ -262,7 +264,7 @@ func TestTakeoverThenLatePart(t *testing.T) {
 	})
 }
 
-// If a part is replaced just before the parts are joined, the file has its new version.
+// If a part is replaced just before the parts are joined, the file has the new content of the part.
 func TestTakeoverPartReplacedDuringJoin(t *testing.T) {
 	runOnEachStore(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})

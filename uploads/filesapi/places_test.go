@@ -22,9 +22,10 @@ import (
 // A place is a kind of bucket that the store is tested on.
 type place struct {
 	name string
-	// open creates an empty bucket, which t removes.
+	// open creates an empty bucket, which is removed at the end of the test.
 	open func(t *testing.T, opts ...storage.OpenOption) storage.Bucket
-	// now is the clock of Attrs.Modified, if a test can control it.
+	// clocked also creates an empty bucket, and takes the clock of Attrs.Modified from now. It is
+	// nil if a test cannot control that clock.
 	clocked func(t *testing.T, now func() time.Time, opts ...storage.OpenOption) storage.Bucket
 }
 

@@ -19,15 +19,14 @@ import (
 	"github.com/omnibucket/storage/uploads/filesapi"
 )
 
-// These tests start the test binary again, because the processes must share only a
-// directory.
+// These tests start the test binary as further processes. The processes share only a directory.
 const roleVariable = "OMNIBUCKET_FILES_TEST_ROOT" // the directory
 
 // processes is how many processes race.
 const processes = 32
 
-// play is the main function of the other process. It reports that it is ready, waits until its input ends, sends the
-// last of five parts, and prints the ID of the file.
+// play is the main function of each process that a test starts. It reports that it is ready, and
+// waits until its input ends. Then it sends the last of five parts, and prints the ID of the file.
 func play() int {
 	fmt.Println("ready")
 	_, _ = io.Copy(io.Discard, os.Stdin)

@@ -55,7 +55,7 @@ func TestFairShareOfSlowSenders(t *testing.T) {
 				}
 				synctest.Wait()
 
-				// They hold only half of the memory.
+				// The slow connections hold only half of the memory.
 				pools := intake.Of(service)
 				require.EqualValues(t, bodyMemory/2, pools.Bodies.Used())
 
@@ -87,8 +87,8 @@ func startOfPart() string {
 	return form + startOfFile
 }
 
-// newClientOnPipes returns a client of a file API without a network, in which synctest.Wait works, and the service. The
-// header X-User names the user of a request.
+// newClientOnPipes returns a service, and a client of its file API. They need no network, so
+// synctest.Wait works. The header X-User names the user of a request.
 func newClientOnPipes(t *testing.T) (*http.Client, *uploads.Service) {
 	t.Helper()
 	bucket := memstore.New()

@@ -33,7 +33,8 @@ func TestStore(t *testing.T) {
 	}
 }
 
-// NewStore refuses to work without a bucket or records, with negative limits, or in a bucket that lacks conditions.
+// NewStore refuses a missing bucket, missing records, negative limits, and a bucket that lacks
+// conditions.
 func TestNewRefuses(t *testing.T) {
 	b := memstore.New()
 
@@ -90,7 +91,8 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-// A bucket without conditional writes can store whole files, but not files in parts, if the records are in a database.
+// If the records are in a database, a bucket without conditional writes can store whole files. It
+// cannot store files in parts.
 func TestRecordsInDatabaseNeedNoConditions(t *testing.T) {
 	limits := faults.Limits{
 		Disable: storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove,
@@ -135,7 +137,8 @@ func TestUploadBodyFails(t *testing.T) {
 	require.Empty(t, keysUnder(t, f.bucket, "files/"))
 }
 
-// If the creation of the record fails, Upload removes the bytes. It keeps them if the record may exist nevertheless.
+// If the record cannot be created, Upload removes the bytes of the file. If the record may exist
+// nevertheless, Upload keeps them.
 func TestUploadRecordRefused(t *testing.T) {
 	tests := []struct {
 		name     string
@@ -155,7 +158,7 @@ func TestUploadRecordRefused(t *testing.T) {
 			s, err := filesapi.NewStore(f.bucket, records, filesapi.StoreConfig{})
 			require.NoError(t, err)
 
-			// The error says whether the outcome is unknown, and the bytes stay only then.
+			// The error says whether the outcome is unknown. The bytes stay only if it is.
 			_, err = s.Upload(t.Context(), strings.NewReader("x"), fileOptions("a.txt"))
 			requireRefused(t, err, "", uploads.StoreFailed, storage.Unavailable)
 			require.Equal(t, tt.lost, errors.Is(err, storage.OutcomeUnknown))
@@ -198,8 +201,8 @@ type errReader struct{ err error }
 
 func (r errReader) Read([]byte) (int, error) { return 0, r.err }
 
-// Upload accepts a file of exactly MaxSize bytes, and refuses one with a byte more, whatever kind of reader the body
-// is.
+// Upload accepts a file of exactly MaxSize bytes, and refuses a file that has one byte more. The
+// kind of reader does not matter.
 func TestUploadEnforcesMaxSize(t *testing.T) {
 	const largest = "0123456789"
 	tests := []struct {

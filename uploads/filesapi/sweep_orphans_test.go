@@ -44,7 +44,7 @@ func TestSweepRefusesWrongBucket(t *testing.T) {
 				require.Equal(t, &uploads.SweepReport{}, report)
 			}
 
-			// Neither combination removes anything.
+			// Sweep refuses the bucket of each store together with the records of the other store.
 			requireRefusesToSweep(other.bucket, own.records)
 			requireRefusesToSweep(own.bucket, other.records)
 

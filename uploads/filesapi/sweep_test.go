@@ -86,11 +86,13 @@ func TestSweepRemovesRecordsWithoutBytes(t *testing.T) {
 	requireRecordsMatchObjects(t, f.bucket, f.records)
 }
 
-// Sweep finds the files that have only bytes, and those that have only a record, among many others.
+// Among many other files, Sweep finds those that have only bytes, and those that have only a
+// record.
 func TestSweepAmongMany(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 
-	// Store files in turn that lack their bytes, lack their record, and are whole.
+	// Store three kinds of files in turn: one without its bytes, one without its record, and a
+	// whole one.
 	const filesOfEachKind = 20
 	var whole []string
 	for range filesOfEachKind {
@@ -113,7 +115,7 @@ func TestSweepAmongMany(t *testing.T) {
 	requireRecordsMatchObjects(t, f.bucket, f.records)
 }
 
-// staleRecords list IDs as they were a while ago, in pages of which the first has one ID.
+// staleRecords list the IDs of an earlier moment, in pages. The first page has one ID.
 type staleRecords struct {
 	uploads.Records
 	unlistedID       string // ID that was created since
@@ -165,8 +167,8 @@ func TestSweepChecksAgainBeforeItRemoves(t *testing.T) {
 	requireRecordsMatchObjects(t, f.bucket, f.records)
 }
 
-// lateRecords are created after their bytes were swept, because the upload's process
-// was suspended.
+// lateRecords call beforeCreate before they create a record, as if the process of the upload was
+// suspended meanwhile. In that time, Sweep can remove the bytes.
 type lateRecords struct {
 	uploads.Records
 	beforeCreate func()
@@ -261,8 +263,8 @@ func sweepNothingUntil(ctx context.Context, s *filesapi.Store, closed chan struc
 	}
 }
 
-// storeTwoFiles stores a file at once, and another one in two parts. If deleteFirst is true, it deletes the first file
-// between these parts.
+// storeTwoFiles stores a file at once, and another file in two parts. If deleteFirst is true, it
+// deletes the first file between the two parts.
 func storeTwoFiles(ctx context.Context, s *filesapi.Store, token string, deleteFirst bool) error {
 	first, err := s.Upload(ctx, strings.NewReader("x"), fileOptions("a.txt"))
 	if err != nil {
@@ -359,7 +361,8 @@ func TestSweepOfManyTempFiles(t *testing.T) {
 	require.Empty(t, keysUnder(t, f.bucket, ""))
 }
 
-// Sweep removes the parts of an unfinished temp file after PartsTTL, and not already after TempAge.
+// Sweep removes the parts of an unfinished temp file after PartsTTL. It keeps them if only TempAge
+// has passed.
 func TestSweepOfPartsOfTempFiles(t *testing.T) {
 	const (
 		tempAge  = time.Minute

@@ -25,11 +25,11 @@ func TestPartsTTL(t *testing.T) {
 		f.clock.Advance(partsTTL - time.Second)
 		f.sendPart(t, "b", part(2).of(3))
 
-		// The second part has begun the time again.
+		// The second part has started the time again.
 		f.clock.Advance(partsTTL - time.Second)
 		require.Equal(t, &uploads.SweepReport{}, f.sweep(t))
 
-		// The time is over.
+		// Now PartsTTL has passed since the second part came.
 		f.clock.Advance(time.Second)
 		require.Equal(t, &uploads.SweepReport{Uploads: 1}, f.sweep(t))
 		require.Empty(t, keysUnder(t, f.bucket, "files/parts/"))
@@ -63,7 +63,7 @@ func TestPartsTTLOfToken(t *testing.T) {
 		_, err := f.store.UploadPart(t.Context(), strings.NewReader("a"), part(1).of(1))
 		requireRefused(t, err, "token", uploads.Completed, storage.PreconditionFailed)
 
-		// Sweep removes the used token, so it makes a second file.
+		// Sweep removes the used token. The client can then make a second file with it.
 		f.clock.Advance(time.Second)
 		require.Equal(t, &uploads.SweepReport{Uploads: 1}, f.sweep(t))
 		second := f.sendPart(t, "b", part(1).of(1))
@@ -88,7 +88,7 @@ func callBefore(kind string, n int, f func()) storage.OpenOption {
 	})
 }
 
-// refusingRecords is a database that fails its next calls of Create.
+// refusingRecords is a database whose next calls of Create fail.
 type refusingRecords struct {
 	uploads.Records
 	failures int // calls of Create that fail from now on
@@ -103,8 +103,8 @@ func (r *refusingRecords) Create(ctx context.Context, file *uploads.File) error 
 	return r.Records.Create(ctx, file)
 }
 
-// If a call has joined the parts, but could not create the record, Sweep keeps the joined bytes until the upload
-// expires. A later call then creates the record of them.
+// If a call has joined the parts, but could not create the record, Sweep keeps the joined bytes
+// until the upload expires. A later call then creates the record for these bytes.
 func TestSweepKeepsBytesOfClaim(t *testing.T) {
 	runOnEachStore(t, func(t *testing.T, o opener) {
 		// By default, PartsTTL and Grace are 24 hours.
@@ -144,7 +144,8 @@ func TestSweepKeepsBytesOfClaim(t *testing.T) {
 				require.NoError(t, err)
 				f.sendPart(t, "a", part(1).of(2))
 
-				// The last part is sent several times. Its call joins the parts, but fails, and Sweep removes nothing.
+				// The last part is sent several times. Each time, the call joins the parts, but
+				// fails, and Sweep removes nothing.
 				for range tt.failedCalls {
 					_, err := s.UploadPart(t.Context(), strings.NewReader("b"), part(2).of(2))
 					requireRefused(t, err, "", uploads.StoreFailed, storage.Unavailable)
@@ -162,7 +163,8 @@ func TestSweepKeepsBytesOfClaim(t *testing.T) {
 	})
 }
 
-// The age of a temp file begins when it was finished, even if an earlier call has failed to finish it long before.
+// The age of a temp file counts from the moment at which the file was finished. It does so even if
+// an earlier call has failed to finish the file long before.
 func TestSweepKeepsTempFileFinishedLate(t *testing.T) {
 	runOnEachStore(t, func(t *testing.T, o opener) {
 		tests := []struct {
@@ -200,7 +202,8 @@ func TestSweepKeepsTempFileFinishedLate(t *testing.T) {
 				_, err = s.UploadTempPart(t.Context(), strings.NewReader("a"), part(1).of(1))
 				require.Equal(t, uploads.StoreFailed, uploads.CodeOf(err))
 
-				// A later call finishes the file, when the part is older than TempAge and younger than PartsTTL.
+				// A later call finishes the file. At that time, the part is older than TempAge and
+				// younger than PartsTTL.
 				const longerThanTempAge = 26 * time.Hour
 				f.clock.Advance(longerThanTempAge)
 				f.sweep(t)
@@ -382,14 +385,16 @@ func sweepUpload(t *testing.T, f *fixture) {
 	require.Equal(t, &uploads.SweepReport{Uploads: 1}, f.sweep(t))
 }
 
-// failSweepHalfway runs a Sweep that marks the upload as expired, but fails to remove its parts.
+// failSweepHalfway runs a Sweep that marks the upload as expired, but then fails to remove the
+// parts of the upload.
 func failSweepHalfway(t *testing.T, f *fixture) {
 	failing, _ := f.openFaulty(t, faults.Fail(faults.Delete|faults.DeleteBatch), withoutRetry)
 	_, err := failing.store.Sweep(t.Context())
 	require.Error(t, err)
 }
 
-// failSweepHalfwayAndBeginAgain also begins another upload with the same token.
+// failSweepHalfwayAndBeginAgain runs failSweepHalfway, and then begins another upload with the same
+// token.
 func failSweepHalfwayAndBeginAgain(t *testing.T, f *fixture) {
 	failSweepHalfway(t, f)
 	f.sendPart(t, "another's", part(1).of(2))
@@ -399,7 +404,8 @@ func failSweepHalfwayAndBeginAgain(t *testing.T, f *fixture) {
 // the parts that remain or with parts that it sends again.
 func TestSweepDied(t *testing.T) {
 	runOnEachStore(t, func(t *testing.T, o opener) {
-		// Kill the Sweep before call 1, 2 and so on, until a Sweep makes fewer calls and ends.
+		// Kill the Sweep before call 1, in the next round before call 2, and so on. The last Sweep
+		// makes fewer calls, and ends.
 		for call, killed := 1, true; killed; call++ {
 			// Both parts have arrived, but the store could not join them. Then the upload expires.
 			f := o.open(t, filesapi.StoreConfig{})
