@@ -28,15 +28,15 @@ func TestInspectTakesTimeInProportion(t *testing.T) {
 		largeSize = times * smallSize
 	)
 
-	// repeat returns a function that makes content of about n bytes: the unit again and again, between the prefix and
-	// the suffix.
+	// repeat returns a function that makes content of about n bytes. The content is the prefix, the
+	// unit again and again, and the suffix.
 	repeat := func(prefix, unit, suffix string) func(n int) string {
 		return func(n int) string {
 			return prefix + strings.Repeat(unit, (n-len(prefix)-len(suffix))/len(unit)) + suffix
 		}
 	}
 
-	// style does so for a style sheet of an SVG.
+	// style returns a function that repeats the unit in a style sheet of an SVG.
 	style := func(unit string) func(n int) string { return repeat(page+"<style>", unit, "</style></svg>") }
 	chunk := func(name string) string { return name + "\x00\x00\x00\x00" }
 
@@ -139,8 +139,8 @@ func TestInspectTakesTimeInProportion(t *testing.T) {
 			s, err := New(Rules{Types: append(Pictures(), typeSVG)})
 			require.NoError(t, err)
 
-			// cost is the better of two runs, in processor time, because the machine
-			// does other things too.
+			// cost returns the processor time of the faster of two runs, because the machine does
+			// other things too.
 			cost := func(content []byte) time.Duration {
 				best := time.Hour
 				for range 2 {
@@ -151,7 +151,8 @@ func TestInspectTakesTimeInProportion(t *testing.T) {
 				return best
 			}
 
-			// Other work of the machine may disturb a measurement, so one good one of three is enough.
+			// Other work of the machine may disturb a measurement, so the test passes if one of
+			// three measurements is good.
 			const (
 				tolerance = 3
 				shortest  = 2 * time.Millisecond // that can be measured
@@ -213,7 +214,7 @@ func TestInspectEndsWithContext(t *testing.T) {
 	})
 }
 
-// cancelsAfter is a reader that cancels a call after a given number of bytes were read.
+// cancelsAfter is a reader that cancels a context after a given number of bytes was read.
 type cancelsAfter struct {
 	from   io.Reader
 	read   int64

@@ -57,7 +57,8 @@ func FuzzDetection(f *testing.F) {
 			return
 		}
 
-		// The verdict has the beginning of the content. How much of it depends on the reader.
+		// The verdict has the beginning of the content. The length of that beginning depends on the
+		// reader.
 		require.Equal(t, content[:len(verdict.Head)], verdict.Head)
 		verdict.Head = nil
 		verdict.Whole = false
@@ -65,7 +66,7 @@ func FuzzDetection(f *testing.F) {
 		second.Whole = false
 		require.Equal(t, verdict, second)
 
-		// The type and the number of pixels keep the rules.
+		// The type and the number of pixels are within the rules.
 		require.Contains(t, judge.types, verdict.MediaType)
 		require.LessOrEqual(t, int64(verdict.Width)*int64(verdict.Height), judge.rules.MaxPixels)
 
@@ -86,7 +87,7 @@ func FuzzDetection(f *testing.F) {
 	})
 }
 
-// A head buffers at most headBytes of its source, and has no bytes beyond them.
+// A head buffers at most the first headBytes of its source, and cannot return later bytes.
 func TestInspectHeadLimit(t *testing.T) {
 	h := &head{src: zeros{}}
 	n, err := io.Copy(io.Discard, h.reader())

@@ -10,7 +10,8 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// The content decides what a file is, and not its name or what the sender says.
+// The content decides the type of a file. The name of the file does not, nor does the type that the
+// sender states.
 func Example() {
 	judge, err := rules.New(rules.Rules{Types: []string{"application/pdf", "image/png"}, MaxSize: 5 << 20})
 	if err != nil {
