@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// These are the errors of drivers that this package distinguishes.
+// These are errors of database drivers. This package distinguishes them.
 type (
 	state string
 	code  int
@@ -31,8 +31,8 @@ func (r retry) SafeToRetry() bool {
 	return bool(r)
 }
 
-// Each error of a driver of database/sql becomes an error with a Code. After some of them, the outcome of a write is
-// unknown.
+// Each error of a database/sql driver becomes an error with a Code. For some errors, the outcome of
+// a write is unknown.
 func TestErrorsOfDrivers(t *testing.T) {
 	tests := []struct {
 		name        string
