@@ -22,7 +22,7 @@ func TestFairShareOfLeastMemory(t *testing.T) {
 		// Alice holds all of the memory. The first request of an owner may take all bytes.
 		require.True(t, memory.Acquire(t.Context(), alice, 2))
 
-		// Alice waits for one byte more, and then Mallo waits for one.
+		// Alice waits for one more byte, and after her, Mallo waits for one byte.
 		order := make(chan string, 2)
 		for _, user := range []string{alice, mallo} {
 			go func() {
@@ -33,7 +33,7 @@ func TestFairShareOfLeastMemory(t *testing.T) {
 			synctest.Wait()
 		}
 
-		// Mallo gets the first byte that Alice releases, and Alice the second one.
+		// Alice releases two bytes. Mallo gets the first one, and Alice gets the second one.
 		memory.Release(alice, 1)
 		require.Equal(t, mallo, <-order)
 
@@ -42,17 +42,17 @@ func TestFairShareOfLeastMemory(t *testing.T) {
 	})
 }
 
-// While a user with much memory waits for more, another user gets its own share without waiting.
+// While a user with much memory waits for more, another user gets some memory without waiting.
 func TestFairShareLeavesSpaceForOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		// A user gets no more than three times the bytes that remain free. Mallo has 9 of 12 bytes, so 3 remain free,
-		// and he gets no more.
+		// A user gets at most three times the bytes that remain free. Mallo has 9 of 12 bytes, so 3
+		// remain free, and he gets no more.
 		const limit, maxShare = 12, 3
 		memory := fairshare.New(limit, maxShare)
 		require.True(t, memory.Try(mallo, 9))
 		require.False(t, memory.Try(mallo, 1))
 
-		// He waits for one more byte.
+		// Mallo waits for one more byte.
 		granted := make(chan bool, 1)
 		go func() {
 			granted <- memory.Acquire(t.Context(), mallo, 1)
@@ -65,7 +65,7 @@ func TestFairShareLeavesSpaceForOthers(t *testing.T) {
 		require.True(t, memory.Try(alice, 2))
 		require.False(t, memory.Try(alice, 1))
 
-		// When Mallo has released enough, the waiting request is granted.
+		// When Mallo has released enough bytes, his waiting request is granted.
 		memory.Release(mallo, 4)
 		require.True(t, <-granted)
 	})
@@ -84,7 +84,7 @@ func TestFairShareRequestsTakeTurns(t *testing.T) {
 		memory := fairshare.New(limit, maxShare)
 		require.True(t, memory.Try(alice, heldBytes))
 
-		// A request for much memory waits, and then one for little memory.
+		// A request for much memory waits. After it, a request for little memory waits, too.
 		order := make(chan int64, 2)
 		for _, bytes := range []int64{large, small} {
 			go func() {

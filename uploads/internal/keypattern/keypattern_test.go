@@ -74,7 +74,7 @@ func TestNewestSortsLaterTimesFirst(t *testing.T) {
 	values := map[string]string{"user": "7"}
 	latestFirst := []time.Time{
 		time.Unix(1<<40, 0),
-		// These two differ by a millisecond.
+		// The next two times differ by a millisecond.
 		time.Date(2026, 11, 29, 0, 0, 0, 2e6, time.UTC),
 		time.Date(2026, 11, 29, 0, 0, 0, 1e6, time.UTC),
 		time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC),
@@ -91,13 +91,14 @@ func TestNewestSortsLaterTimesFirst(t *testing.T) {
 		lastKey = key
 	}
 
-	// Only keys with {id} sort by their IDs.
+	// Keys sort by their IDs only if their pattern has {id}.
 	_, isOrdered := pattern.Ordered()
 	require.False(t, isOrdered)
 	require.Empty(t, pattern.ID(lastKey))
 }
 
-// Check refuses values that are missing, that are not in the pattern, or that are unsafe in a key.
+// Check refuses missing values, values that the pattern does not use, and values that are unsafe in
+// a key.
 func TestPatternRefusesUnsafeValues(t *testing.T) {
 	pattern, rule := keypattern.Parse("users/{user}/{random}{ext}")
 	require.Empty(t, rule)
@@ -198,7 +199,7 @@ func TestPatternIDsOfOrderedKeys(t *testing.T) {
 			key := pattern.Key(map[string]string{"user": "4"}, when, random, ".png")
 			require.Empty(t, pattern.ID("x"+key), "the key of another pattern")
 
-			// No ID is found in keys that are not in the order of their IDs.
+			// If keys do not sort by their IDs, no ID is found in a key.
 			if !isOrdered {
 				require.Empty(t, pattern.ID(key))
 				return
@@ -216,7 +217,8 @@ func TestParseFolderAfterID(t *testing.T) {
 	require.Contains(t, brokenRule, "{ext}")
 }
 
-// No two sets of values can make one key, so that no user can delete another's file.
+// Two different sets of values never make the same key. Otherwise, a user could delete the file of
+// another user.
 func FuzzAKeyBelongsToOneSetOfValues(f *testing.F) {
 	f.Add("1", "23", "12", "3")
 	f.Add("a-b", "c", "a", "b-c")

@@ -16,7 +16,8 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/ledger"
 )
 
-// states keeps texts in memory. beforeWrite, if it is set, runs once before the next write.
+// states keeps texts in memory. If beforeWrite is set, the next write calls it once before it
+// begins.
 type states struct {
 	mu     sync.Mutex
 	texts  map[string][]byte
@@ -26,7 +27,7 @@ type states struct {
 	beforeWrite func() error // called once before the next write, or nil
 }
 
-// State returns a state, whose revision is its own text.
+// State returns a state and its revision. The revision is the text of the state.
 func (s *states) State(_ context.Context, key string) ([]byte, string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -38,8 +39,8 @@ func (s *states) State(_ context.Context, key string) ([]byte, string, error) {
 	return text, string(text), nil
 }
 
-// SetState stores a state if revision is the revision of the current one. It first calls s.beforeWrite once if that
-// is set, and does not write if s.beforeWrite fails.
+// SetState stores a state if the current state has this revision. If s.beforeWrite is set, SetState
+// first calls it once, and does not write if it fails.
 func (s *states) SetState(_ context.Context, key string, state []byte, revision string) (string, error) {
 	if next := s.beforeWrite; next != nil {
 		s.beforeWrite = nil
@@ -58,7 +59,7 @@ func (s *states) SetState(_ context.Context, key string, state []byte, revision 
 	return string(state), nil
 }
 
-// RemoveState removes a state if revision is its revision, and does nothing otherwise.
+// RemoveState removes a state if the state has this revision. Otherwise it does nothing.
 func (s *states) RemoveState(_ context.Context, key, revision string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -90,7 +91,7 @@ func reservationOf(name string, bytes int64) ledger.Reservation {
 	return ledger.Reservation{User: user, Name: name, Least: bytes, Most: bytes, Entry: ledger.Entry{Files: 1}}
 }
 
-// Reserve grants a second file only what the limit leaves after a first file of 40 bytes.
+// After a first file of 40 bytes, Reserve grants a second file only what the limit leaves.
 func TestReserveWithinLimit(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -156,7 +157,7 @@ func TestReserveWithinLimit(t *testing.T) {
 			_, err := book.Reserve(t.Context(), reservationOf("first", 40), ledger.Limit{})
 			require.NoError(t, err)
 
-			// Reserve at least tt.least and at most tt.most bytes.
+			// Reserve room for the second file: at least tt.least and at most tt.most bytes.
 			reservation := reservationOf("second", 0)
 			reservation.Least = tt.least
 			reservation.Most = tt.most
@@ -193,7 +194,7 @@ func TestReserveLimitsOpenUploads(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A Book reads a ledger again if another process has written it since.
+// If another process has written a ledger since a Book read it, the Book reads it again.
 func TestBookRereadsLedger(t *testing.T) {
 	// Two processes have a book of the same ledger. A file takes up the whole limit.
 	store := newStates()
@@ -207,7 +208,8 @@ func TestBookRereadsLedger(t *testing.T) {
 	_, err = book.Reserve(t.Context(), reservationOf("y", 100), ledger.Limit{Bytes: 100})
 	require.NoError(t, err)
 
-	// The other process settles that file at 90 bytes. So the file cannot be settled again.
+	// The other process settles the second file at 90 bytes. The first process cannot settle that
+	// file again.
 	settlement, err := otherBook.Settle(t.Context(), user, "y", 90)
 	require.NoError(t, err)
 	require.True(t, settlement.Counted)
@@ -220,7 +222,8 @@ func TestBookRereadsLedger(t *testing.T) {
 	require.EqualValues(t, 90, current.Bytes)
 }
 
-// A Book reads the ledger of a user for the first upload, and not for later ones.
+// A Book reads the ledger of a user for the user's first upload. It does not read it for later
+// uploads.
 func TestBookReadsNothingForSecondUpload(t *testing.T) {
 	store := newStates()
 	book := newBook(store)
@@ -233,7 +236,8 @@ func TestBookReadsNothingForSecondUpload(t *testing.T) {
 		require.NoError(t, err)
 	}
 
-	// The first upload reads the ledger, that of an older version, and the ledger again.
+	// The first upload reads three times: the ledger, the ledger of an older version, and the
+	// ledger again.
 	const readsOfFirstUpload = 3
 	require.Equal(t, readsOfFirstUpload, store.reads)
 
@@ -262,8 +266,8 @@ func TestBookCountsLostResponseOnce(t *testing.T) {
 			_, err := book.Reserve(t.Context(), reservationOf("x", fileSize), ledger.Limit{})
 			require.NoError(t, err)
 
-			// The next write fails as if its response was lost. If it is to take effect, the other book does it in its
-			// place.
+			// The next write fails as if its response was lost. In the cases in which the write
+			// takes effect nevertheless, the other book makes it.
 			store.beforeWrite = func() error {
 				if tt.applied {
 					_, err := other.Settle(t.Context(), user, "x", fileSize)
@@ -276,7 +280,7 @@ func TestBookCountsLostResponseOnce(t *testing.T) {
 				return &storage.Error{Code: storage.Unavailable, Unknown: true}
 			}
 
-			// Settle reports that the file is counted, and it is counted once.
+			// Settle reports that the file is counted. The ledger counts it once.
 			settlement, err := book.Settle(t.Context(), user, "x", fileSize)
 			require.NoError(t, err)
 			require.True(t, settlement.Counted)
@@ -288,7 +292,8 @@ func TestBookCountsLostResponseOnce(t *testing.T) {
 	}
 }
 
-// A removal is subtracted once, whichever process ends it.
+// If two processes remove a file, the ledger subtracts the file once, whichever process ends the
+// removal.
 func TestBookCountsRemovalOnce(t *testing.T) {
 	const fileSize = 7
 	file := ledger.Entry{Bytes: fileSize, Files: 1}
@@ -361,7 +366,7 @@ func TestBooksOfOneUser(t *testing.T) {
 	)
 	store := newStates()
 
-	// The books of several processes count some files each. If a call fails, the count below is too low.
+	// The book of each process counts some files. If a call fails, the count below is too low.
 	var group sync.WaitGroup
 	for bookNumber := range books {
 		group.Go(func() {
@@ -409,7 +414,8 @@ func TestBookCallEndsWithContext(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
-// Add counts a file without a reservation. It also marks the count as doubtful, so that a Sweep counts again.
+// Add counts a file without a reservation. It also marks the count as doubtful. Because of the
+// mark, a Sweep counts again.
 func TestAddCountsFileWithoutReservation(t *testing.T) {
 	book := newBook(newStates())
 	require.NoError(t, book.Add(t.Context(), user, 30))
@@ -447,8 +453,9 @@ func TestReservationShrinksStoredFiles(t *testing.T) {
 	require.EqualValues(t, 2, files)
 }
 
-// A ledger exists twice if an older version of the program writes it after it was moved. Migrate then keeps the new
-// one, and marks its count as doubtful, so that a Sweep counts again.
+// A ledger exists twice if an older version of the program writes the ledger after it was moved.
+// Migrate then keeps the new ledger, and marks its count as doubtful. Because of the mark, a Sweep
+// counts again.
 func TestMigrateLedgerThatExistsTwice(t *testing.T) {
 	// The new ledger has a file of 30 bytes.
 	store := newStates()
@@ -472,8 +479,9 @@ func TestMigrateLedgerThatExistsTwice(t *testing.T) {
 	require.NotContains(t, store.texts, oldKey)
 }
 
-// Settle reports a file as counted even if the response to its write is lost, and another call writes before the bucket
-// repeats it. The write also moves the ledger of an older version.
+// The response to the write of Settle is lost, and another call writes before the bucket repeats
+// that write. Settle still reports the file as counted. Its write also moves the ledger of an older
+// version.
 func TestSettleCountsOnceWhileAnOldLedgerMoves(t *testing.T) {
 	// An upload of 60 bytes is open in the ledger of an older version.
 	const fileSize = 60
@@ -482,9 +490,9 @@ func TestSettleCountsOnceWhileAnOldLedgerMoves(t *testing.T) {
 	old := ledger.OldPrefix + strings.TrimPrefix(book.Key(user), book.Prefix)
 	store.texts[old] = []byte(`{"user":"a","entries":{"upload":{"bytes":60,"files":1}},"nonce":"n"}`)
 
-	// The write of Settle takes effect, but its response is lost. Another book makes that write
-	// here, and then begins another upload. When the bucket repeats the write, it finds a changed
-	// ledger.
+	// The write of Settle takes effect, but its response is lost. Here, another book makes the
+	// write in its place, and then begins another upload. When the bucket repeats the write, the
+	// ledger has changed.
 	store.beforeWrite = func() error {
 		other := newBook(store)
 		_, err := other.Settle(t.Context(), user, "upload", fileSize)

@@ -9,8 +9,8 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/partsize"
 )
 
-// The function For returns a part size within the limits of the store. If they permit it, the size is at least the
-// base, and large enough for the whole file.
+// The function For returns a part size within the limits of the store. If the limits permit it, the
+// size is at least the base. If they permit it, the parts are also large enough for the whole file.
 func TestPartSizesFitLimits(t *testing.T) {
 	const mib = 1 << 20
 	s3 := storage.PartLimits{MinSize: 5 * mib, MaxSize: 5 << 30, MaxParts: 10_000}
