@@ -34,7 +34,7 @@ func TestStore(t *testing.T) {
 }
 
 // NewStore refuses a missing bucket, missing records, negative limits, and a bucket that lacks
-// conditions.
+// conditional writes.
 func TestNewRefuses(t *testing.T) {
 	b := memstore.New()
 
