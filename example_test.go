@@ -164,7 +164,8 @@ func ExampleListPage() {
 	// object-4
 }
 
-// IfAbsent makes a key a claim that exactly one of many wins.
+// With IfAbsent, exactly one of several uploads to a key succeeds. So a program can claim a job by
+// its key.
 func ExampleIfAbsent() {
 	ctx := context.Background()
 	bucket := memstore.New()

@@ -236,8 +236,8 @@ func (d flipping) Locate(key string) driver.ObjectRef {
 	return ref
 }
 
-// A layer that overrides the methods listed in the comment of Layer changes each byte that is stored, even the end
-// of an object in sequential parts.
+// A layer overrides all methods that the comment of Layer lists. It then changes each byte that is
+// stored, even the end of an object whose parts are stored in sequence.
 func TestLayerByTheListChangesEachByte(t *testing.T) {
 	const partSize = 64
 	const start = "0123"

@@ -126,7 +126,8 @@ func TestWriteToContinuesAfterWriterFails(t *testing.T) {
 				require.Equal(t, errWriter, err)
 				require.EqualValues(t, room, written)
 
-				// The bytes that the writer took, and the rest that the Reader still has, are all bytes.
+				// The bytes that the writer took and the rest that the Reader still has are
+				// together the whole range.
 				require.Equal(t, tt.want, writer.took.String()+readRest(t, reader))
 			})
 

@@ -213,7 +213,8 @@ func TestUsageOfOlderVersion(t *testing.T) {
 	})
 }
 
-// The next upload moves a ledger of an older version, too, and counts its file.
+// If a user's ledger was written by an older version, the next upload of the user moves it, too.
+// The ledger then counts the uploaded file.
 func TestUploadMovesLedgerOfOlderVersion(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		p := acct.startWithOldLedger(content(4000))

@@ -109,7 +109,7 @@ type interruptedUpload struct {
 type uploader interface {
 	// sendRest makes the requests that a kill interrupts. It must not fail the test.
 	sendRest(s *sessionSite)
-	// resume does what a client does afterwards, until the file is stored.
+	// resume does what a client does after the kill, until the file is stored.
 	resume(s *sessionSite)
 }
 

@@ -104,8 +104,9 @@ func TestQueryReadsLittle(t *testing.T) {
 				require.NoError(t, db.Close())
 			}()
 
-			// A part's price is the last three digits of its number. A query may need eight blocks of 64 KiB, some of which
-			// were read ahead for the query before, or the whole object and a tenth of it.
+			// A part's price is the last three digits of its number. A query by an index may read
+			// eight blocks of 64 KiB, because some of them were read ahead. A query of the whole
+			// table may read the size of the object and a tenth more.
 			fewBlocks := int64(8 * 64 << 10)
 			wholeObject := attrs.Size * 11 / 10
 			tests := []struct {

@@ -21,7 +21,7 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 )
 
-// stores open a bucket.
+// stores has a function for each kind of store. The function opens a bucket.
 var stores = map[string]func(t *testing.T, opts ...storage.OpenOption) storage.Bucket{
 	"memory": func(_ *testing.T, opts ...storage.OpenOption) storage.Bucket { return memstore.New(opts...) },
 	"local": func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {

@@ -606,7 +606,7 @@ func TestWhenTheSecondStoreIsLost(t *testing.T) {
 }
 
 // If the primary is restored from an old snapshot, a repair with swapped roles copies the newer
-// objects of the second store to it. Then the roles may be as before.
+// objects of the second store to it. Afterwards, the roles can be swapped back.
 func TestWhenThePrimaryIsRestoredFromASnapshot(t *testing.T) {
 	// The location "photos" mirrors "first" to "second". Both stores have the object a with the
 	// text "one", and b with the text "two".

@@ -461,7 +461,8 @@ func requireNoKey(t *testing.T, text string) {
 	}
 }
 
-// No way to print an option shows the customer's key. The same holds for a request with the option.
+// The customer's key does not appear if an option with it, or a request with the option, is printed
+// in any way.
 func TestWithCustomerKeyIsNotPrinted(t *testing.T) {
 	key := decodeKey(t, firstKey)
 	value := customerkey.New("WithCustomerKey", key)

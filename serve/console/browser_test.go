@@ -144,7 +144,7 @@ func TestBrowserAttacks(t *testing.T) {
 	}
 }
 
-// The page shows the first of 100,000 keys in a browser.
+// In a browser, the page shows the beginning of a list of 100,000 keys.
 func TestBrowserManyKeys(t *testing.T) {
 	const (
 		workers  = 4
